@@ -6,12 +6,12 @@ document.addEventListener("htmx:configRequest", ({ detail }) => {
 });
 
 // A poll that answers what is shown already is not swapped in: spinners keep turning, focus and selection stay.
-const lastAnswers = new WeakMap();
+const lastAnswers = new Map();
 document.addEventListener("htmx:beforeSwap", ({ detail }) => {
-  const { elt, xhr } = detail;
-  if (!elt.matches("[data-px-poll]") || xhr.status !== 200) return;
-  if (elt.dataset.pxAnswer === xhr.responseText || lastAnswers.get(elt) === xhr.responseText) detail.shouldSwap = false;
-  lastAnswers.set(elt, xhr.responseText);
+  const { target, xhr } = detail;
+  if (!target.matches("[data-px-poll]") || xhr.status !== 200) return;
+  if (lastAnswers.get(target.id) === xhr.responseText) detail.shouldSwap = false;
+  lastAnswers.set(target.id, xhr.responseText);
 });
 
 // What had the focus and was replaced has it again: found by its id, else the swapped part takes it.
