@@ -32,6 +32,7 @@ _FACES = {
     "invited": Face(_("Invited"), "info", "off"),
     "disabled": Face(_("Disabled"), "quiet", "paused"),
 }
+CODES = tuple(_FACES)
 _ALSO = {"pending": "provisioning", "waiting": "queued", "succeeded": "done"}
 
 
