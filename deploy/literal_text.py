@@ -18,7 +18,8 @@ SHOWN_ATTRIBUTES = {
 NOT_PROSE = {"code", "kbd", "pre", "samp", "script", "style"}
 VOID = {"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"}
 WORD = re.compile(r"[^\W\d_]{2,}")
-NO_WORDS = re.compile(r"\bPlexica\b|&\w+;")
+# The product's name, entities, and what a block gives to a tag's inside: attributes and our class names.
+NO_WORDS = re.compile(r"""\bPlexica\b|&\w+;|[\w-]+="[^"]*"|\bplx-[\w-]+""")
 INCLUDED_LITERAL = re.compile(r"""(\w+)=(?:"([^"]*)"|'([^']*)')""")
 PROSE = re.compile(r"^[A-Z][a-z]+\b|\w \w")
 
@@ -59,7 +60,7 @@ def _without_template_tags(template: str) -> Iterator[str]:
             yield token.contents
             line += token.contents.count("\n")
         elif token.token_type == TokenType.VAR or name in {"trans", "translate", "url", "static"}:
-            yield "0"  # something is shown here, but no word of ours
+            yield "·"  # something is shown here, but no word of ours
 
 
 def _given_to_includes(template: str) -> Iterator[tuple[int, str]]:
