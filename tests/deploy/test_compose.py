@@ -10,6 +10,7 @@ import jsonschema
 import pytest
 from cryptography.fernet import Fernet
 
+from deploy.settings_reference import read_settings
 from tests.deploy.compose_file import (
     COMPOSE_FILE,
     ROOT,
@@ -132,6 +133,15 @@ def test_only_those_that_change_schemas_get_the_operations_login() -> None:
     assert having("PLEXICA_DATABASE_OPS_URL") == {"setup", "migrate", "operations"}
     assert having("PLEXICA_DATABASE_ADMIN_URL") == {"setup"}
     assert having("PLEXICA_DATABASE_URL") == set(OURS)
+
+
+@every_process_of_ours
+def test_every_variable_of_ours_is_a_setting(name: str) -> None:
+    known = {setting.variable for setting in read_settings()}
+    given = {variable for variable in SERVICES[name]["environment"] if variable.startswith("PLEXICA_")}
+
+    assert sorted(given - known) == []
+    assert [s.variable for s in read_settings() if s.default is None and s.variable not in given] == []
 
 
 def test_without_values_the_start_is_refused_with_a_reason() -> None:
