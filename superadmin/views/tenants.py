@@ -118,8 +118,8 @@ def check_slug(slug: str) -> SlugCheck | None:
 def tenant_detail(request: OperatorRequest, slug: str) -> HttpResponse:
     """One tenant: how it is set up, where its parts are, what was done."""
     context = _detail(get_tenant(slug))
-    context["polled"] = "HX-Request" in request.headers
-    fragment = "#progress" if request.headers.get("HX-Target") == "progress" else ""
+    context["polled"] = request.headers.get("HX-Target") == "progress"
+    fragment = "#progress" if context["polled"] else ""
     return render(request, f"superadmin/tenant_detail.html{fragment}", context)
 
 

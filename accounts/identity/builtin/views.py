@@ -55,9 +55,7 @@ def set_password(request: HttpRequest, token: str) -> HttpResponse:
     except links.PasswordLinkInvalid:
         return render(request, "issuer/link_invalid.html", {"sign_in_url": _start(request), **_look(request)}, status=410)
     status = 422 if request.method == "POST" else 200
-    response = render(request, "issuer/set_password.html", {"form": form, "email": account.email, **_look(request)}, status=status)
-    response["Referrer-Policy"] = "no-referrer"
-    return response
+    return render(request, "issuer/set_password.html", {"form": form, "email": account.email, **_look(request)}, status=status)
 
 
 class DevicePage(DeviceUserCodeView):  # type: ignore[misc]
