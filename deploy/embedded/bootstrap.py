@@ -87,7 +87,7 @@ def _make(tree: Tree, venv: Path) -> None:
         _run([sys.executable, "-m", "venv", venv], log, "the environment could not be made")
     python, tools = venv / "bin" / "python", venv / "tools"
     if not (tools / "bin" / "uv").exists():
-        pip = [python, "-m", "pip", "--disable-pip-version-check", "--no-input"]
+        pip: list[str | Path] = [python, "-m", "pip", "--disable-pip-version-check", "--no-input"]
         _run(
             [*pip, "install", "--quiet", "--upgrade", "--target", tools, "uv"],
             log,

@@ -2,7 +2,6 @@
 
 import argparse
 import ipaddress
-import socket
 from collections.abc import Callable, Sequence
 
 DEMO_EPILOG = """\
@@ -27,7 +26,7 @@ def parse_demo(argv: Sequence[str]) -> argparse.Namespace:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
-        "--host", default="localhost", help="where to listen: localhost, 0.0.0.0, or a name of this machine"
+        "--host", default="localhost", help="where to listen: localhost (default), NAME.localhost, or 0.0.0.0"
     )
     parser.add_argument("--port", type=int, default=8000, help="port of the platform (8000)")
     parser.add_argument(
@@ -51,27 +50,21 @@ def parse_demo(argv: Sequence[str]) -> argparse.Namespace:
 def resolve_host(host: str) -> tuple[str, str]:
     """The address to listen at and the name that the platform's address carries.
 
-    Tenants live at `<slug>.<name>`, which no number can carry: all addresses (0.0.0.0) and loopback keep `localhost`.
-    Raises ValueError for a host that no browser could use.
+    Tenants live at `<slug>.<name>`, which no number can carry, and plain http is for localhost names alone: so all
+    addresses (0.0.0.0) and loopback keep `localhost`. Raises ValueError for anything else.
     """
     if host == "localhost" or host.endswith(".localhost"):
         return "127.0.0.1", host
     try:
         address = ipaddress.ip_address(host)
     except ValueError:
-        return _listen_address(host), host
-    if address.is_unspecified or address.is_loopback:
+        address = None
+    if address and (address.is_unspecified or address.is_loopback):
         return host, "localhost"
     raise ValueError(
-        f"--host {host}: tenants live at names below the host's, so give a name, or 0.0.0.0 to listen everywhere"
+        f"--host {host}: sign-in over plain http works at localhost names alone, as tenants live at names below the"
+        " platform's. Give localhost, a name that ends with .localhost, or 0.0.0.0 to listen at every address"
     )
-
-
-def _listen_address(name: str) -> str:
-    try:
-        return str(socket.getaddrinfo(name, None, socket.AF_INET)[0][4][0])
-    except OSError:
-        raise ValueError(f"--host {name}: this machine does not know that name") from None
 
 
 def port_taken(port: int) -> str:
@@ -91,7 +84,8 @@ def parse_test(argv: Sequence[str]) -> argparse.Namespace:
         allow_abbrev=False,
     )
     parser.add_argument("--down", action="store_true", help="stop the servers at the end")
-    arguments, arguments.rest = parser.parse_known_args(argv)
+    arguments, rest = parser.parse_known_args(argv)
+    arguments.rest = rest
     return arguments
 
 

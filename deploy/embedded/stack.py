@@ -190,6 +190,10 @@ class Stack:
                 f"The disk of {self.tree.stack} has less than {LEAST_DISK_BYTES // 1024**2} MB left; free some space."
             )
 
+    def cancel(self) -> None:
+        """Let an `up` that waits in another thread give up. Nothing can be started afterwards."""
+        self._cancelled.set()
+
     def forget_ports(self, names: Iterable[str]) -> None:
         """Let other ports be chosen for these servers, unless they run."""
         with self._alone(), self._writing:
