@@ -1,0 +1,1 @@
+"""What every room needs: errors, tenancy, audit, the web's common parts, health."""

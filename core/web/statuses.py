@@ -1,0 +1,41 @@
+"""How each state looks and is called: the same words everywhere, and a form that says it before colour does."""
+
+from typing import NamedTuple
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+
+class Face(NamedTuple):
+    """A state as shown: `tone` colours it, `form` is the shape of its mark."""
+
+    label: str | Promise
+    tone: str
+    form: str = ""
+
+
+_FACES = {
+    # tenants
+    "active": Face(_("Active"), "ok"),
+    "provisioning": Face(_("Being set up"), "info", "busy"),
+    "suspended": Face(_("Suspended"), "warn", "paused"),
+    "failed": Face(_("Failed"), "bad", "failed"),
+    "deleting": Face(_("Being deleted"), "quiet", "busy"),
+    "deleted": Face(_("Deleted"), "quiet", "off"),
+    # operations
+    "queued": Face(_("Waiting"), "quiet", "off"),
+    "running": Face(_("Running"), "info", "busy"),
+    "retrying": Face(_("Trying again"), "warn", "busy"),
+    "done": Face(_("Done"), "ok"),
+    "undone": Face(_("Undone"), "warn", "paused"),
+    # people
+    "invited": Face(_("Invited"), "info", "off"),
+    "disabled": Face(_("Disabled"), "quiet", "paused"),
+}
+CODES = tuple(_FACES)
+_ALSO = {"pending": "provisioning", "waiting": "queued", "succeeded": "done"}
+
+
+def show_status(code: str) -> Face:
+    """The face of a state; one that nobody drew is shown by its code, quietly."""
+    return _FACES.get(_ALSO.get(code, code)) or Face(code.capitalize(), "quiet", "off")

@@ -1,0 +1,15 @@
+// A workspace that is being set up: ask until the answer is another than 503, then open the page.
+const EVERY_MS = 1000;
+
+async function ask() {
+  try {
+    const answer = await fetch(location.href, { headers: { Accept: "text/html" } });
+    if (answer.status !== 503) return location.reload();
+    const next = new DOMParser().parseFromString(await answer.text(), "text/html").getElementById("px-setup");
+    if (next) document.getElementById("px-setup").innerHTML = next.innerHTML;
+  } catch {
+    // The server is away for a moment: ask again.
+  }
+  setTimeout(ask, EVERY_MS);
+}
+setTimeout(ask, EVERY_MS);
