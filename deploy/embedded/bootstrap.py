@@ -15,6 +15,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
 
@@ -94,16 +95,8 @@ def _make(tree: Tree, venv: Path) -> None:
             "uv could not be downloaded",
         )
     progress.say("installing Python packages, servers among them")
-    sync = [
-        tools / "bin" / "uv",
-        "pip",
-        "sync",
-        "--python",
-        python,
-        "--link-mode",
-        _link_mode(),
-        "requirements-dev.txt",
-    ]
+    sync: list[str | Path] = [tools / "bin" / "uv", "pip", "sync", "--python", python]
+    sync += ["--link-mode", _link_mode(), "requirements-dev.txt"]
     _run(sync, log, "the Python packages could not be installed", _uv_environment(python))
     # beside the packages, as what is installed there is exactly what the file names
     uv = venv / "bin" / "uv"
@@ -154,7 +147,7 @@ def _uv_environment(python: Path) -> dict[str, str]:
     return told
 
 
-def _run(argv: list[str | Path], log: Path, failure: str, env: dict[str, str] | None = None) -> None:
+def _run(argv: Sequence[str | Path], log: Path, failure: str, env: dict[str, str] | None = None) -> None:
     """Run a step with its output in the log; ends with us when we are ended."""
     with log.open("ab") as output:
         child = subprocess.Popen(

@@ -16,6 +16,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -34,6 +35,7 @@ from deploy.embedded.supervisor import Supervisor
 from deploy.embedded.table import show
 
 WEB_PATIENCE_S = 60
+EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 -- and where we reach ourselves then
 BEFORE_WEB = ("operations", "worker", "scheduler")
 
 
@@ -110,20 +112,15 @@ class Demo:
             people = self._seed()
         self._wait_for_web()
         self._watch_servers()
-        show(
-            self.tree,
-            people,
-            self.env["PLEXICA_PUBLIC_URL"],
-            everywhere=self.options.host in {"0.0.0.0", "::"},
-        )  # noqa: S104
+        show(self.tree, people, self.env["PLEXICA_PUBLIC_URL"], everywhere=self.options.bind in EVERYWHERE)
         progress.say("Plexica is ready. Ctrl-C ends it.")
 
     def _up(self, names: list[str]) -> None:
-        try:
-            self.stack.up(names)
-        finally:
-            self.run.servers = sorted({*self.run.servers, *self.stack.started})
-            self.run.write()
+        # written down before they start: after a kill -9 right now the next run knows whose they are
+        ours = {name for name in names if not self.stack.running(name)}
+        self.run.servers = sorted({*self.run.servers, *ours})
+        self.run.write()
+        self.stack.up(names)
 
     def _migrate(self) -> None:
         code = sources(self.tree, lambda file: file.suffix == ".py")
@@ -160,14 +157,13 @@ class Demo:
         raise StackError("manage.py seed_demo --json printed no JSON; see var/demo/logs/seed.log")
 
     def _wait_for_web(self) -> None:
-        host = "127.0.0.1" if self.options.host in {"0.0.0.0", "localhost"} else self.options.bind  # noqa: S104
-        host = {"::": "[::1]", "::1": "[::1]"}.get(host, host)
-        address = f"http://{host}:{self.options.port}/health/ready"
+        host = EVERYWHERE.get(self.options.bind, self.options.bind)
+        address = f"http://{f'[{host}]' if ':' in host else host}:{self.options.port}/health/ready"
         deadline = time.monotonic() + WEB_PATIENCE_S
         reason = ""
         while time.monotonic() < deadline:
             try:
-                with urllib.request.urlopen(address, timeout=5) as answer:  # noqa: S310 -- ourselves
+                with urllib.request.urlopen(address, timeout=5) as answer:
                     answer.read()
                     return
             except urllib.error.HTTPError as error:
@@ -184,7 +180,7 @@ class Demo:
         for name in USUAL:
             mark = self.stack.running(name)
             if mark:
-                self.supervisor.watch_server(name, mark, lambda name=name: self._restart(name))
+                self.supervisor.watch_server(name, mark, partial(self._restart, name))
 
     def _restart(self, name: str) -> Mark | None:
         self._up([name])
@@ -198,7 +194,11 @@ class Demo:
         progress.say("ending")
         self.supervisor.stop(["web"], ["worker", "operations"], ["scheduler"])
         processes.stop_all(self.run.strays(), patience_s=1)
-        self.stack.down(self.run.servers)
+        self.stack.cancel()
+        if self.stack.is_used_by_others():
+            progress.say("tests use the servers, so they keep running; bin/stack down ends them")
+        else:
+            self.stack.down(self.run.servers)
         left = self.run.strays()
         self.run.remove()
         if left:

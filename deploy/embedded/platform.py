@@ -56,19 +56,10 @@ def write_shell_file(path: Path, settings: Mapping[str, str]) -> None:
 def programs(tree: Tree, env: Mapping[str, str], *, bind: str, port: int) -> dict[str, Program]:
     """Web, workers and scheduler by name."""
     commands = tree.root / ".venv" / "bin"
-    celery = [commands / "celery", "-A", "plexica"]
-    web = [
-        commands / "granian",
-        "--interface",
-        "wsgi",
-        "plexica.wsgi:application",
-        "--host",
-        bind,
-        "--port",
-        str(port),
-    ]
-    argvs: dict[str, list[str | Path]] = {
-        "web": [*web, "--workers", "1", "--blocking-threads", "4"],
+    celery: list[str | Path] = [commands / "celery", "-A", "plexica"]
+    web: list[str | Path] = [commands / "granian", "--interface", "wsgi", "plexica.wsgi:application"]
+    argvs = {
+        "web": [*web, "--host", bind, "--port", str(port), "--workers", "1", "--blocking-threads", "4"],
         "operations": [*celery, "worker", "-Q", "operations", "--hostname", "operations@%h"],
         "worker": [*celery, "worker", "-Q", "default", "--hostname", "worker@%h"],
         "scheduler": [*celery, "beat", "--schedule", tree.demo / "celerybeat-schedule"],

@@ -8,6 +8,7 @@ starting --> running --died on its own--> waiting (1, 2, 4, ... s) --> running
 
 import os
 import signal
+import subprocess
 import threading
 import time
 from collections import deque
@@ -96,7 +97,7 @@ class Supervisor:
             if watched.mark:
                 processes.stop(watched.mark, [Nudge(signal.SIGKILL, 0)], group=True)
 
-    def _spawn(self, watched: _Watched) -> "processes.subprocess.Popen[bytes] | None":
+    def _spawn(self, watched: _Watched) -> "subprocess.Popen[bytes] | None":
         program = watched.program
         with self._lock:
             if self._stopping.is_set():
@@ -105,7 +106,7 @@ class Supervisor:
             watched.mark = processes.mark(process.pid)
             return process
 
-    def _watch(self, watched: _Watched, process: "processes.subprocess.Popen[bytes] | None") -> None:
+    def _watch(self, watched: _Watched, process: "subprocess.Popen[bytes] | None") -> None:
         while process:
             status = process.wait()
             if not self._may_restart(watched, f"ended on its own (status {status})"):
