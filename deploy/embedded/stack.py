@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -50,6 +51,7 @@ class Stack:
         self.secrets = Secrets(tree.stack / "secrets.json")
         self.started: list[str] = []  # by this object: what the demo ends when it ends
         self._state_file = tree.stack / "state.json"
+        self._use_file = tree.stack / "in-use"
         self._writing = threading.Lock()
         self._cancelled = threading.Event()
 
@@ -133,6 +135,8 @@ class Stack:
             future.result()
 
     def _up_one(self, server: Server) -> None:
+        if self._cancelled.is_set():
+            raise Stopped
         mark = self.running(server.name)
         if mark and _answers(server):
             return
@@ -189,6 +193,18 @@ class Stack:
             raise StackError(
                 f"The disk of {self.tree.stack} has less than {LEAST_DISK_BYTES // 1024**2} MB left; free some space."
             )
+
+    def cancel(self) -> None:
+        """Let an `up` that waits in another thread give up. Nothing can be started afterwards."""
+        self._cancelled.set()
+
+    def in_use(self) -> AbstractContextManager[bool]:
+        """While this is held, the demo leaves the servers running when it ends."""
+        return locked(self._use_file, shared=True)
+
+    def is_used_by_others(self) -> bool:
+        with locked(self._use_file, wait=False) as alone:
+            return not alone
 
     def forget_ports(self, names: Iterable[str]) -> None:
         """Let other ports be chosen for these servers, unless they run."""

@@ -24,7 +24,7 @@ class Keycloak(Server):
     title = "Keycloak"
     port_names = ("keycloak", "management")
     needs = ("postgres",)
-    start_timeout_s = 180
+    start_timeout_s = 300
 
     def __init__(self, *args: object, postgres: Postgres) -> None:
         super().__init__(*args)  # type: ignore[arg-type]
@@ -124,6 +124,8 @@ def _java_options(home: Path, memory: str) -> list[str]:
         "--add-opens=java.base/java.util=ALL-UNNAMED",
         "--add-opens=java.base/java.util.concurrent=ALL-UNNAMED",
         "--add-opens=java.base/java.security=ALL-UNNAMED",
+        "--add-opens=java.base/java.lang=ALL-UNNAMED",
+        "--enable-native-access=ALL-UNNAMED",
         f"-Dkc.home.dir={home}",
         f"-Djboss.server.config.dir={home}/conf",
         "-cp",

@@ -87,7 +87,12 @@ class Postgres(Server):
 
     def _run_initdb(self, folder: Path, password: Path) -> None:
         words = "--auth scram-sha-256 --encoding UTF8 --locale C --locale-provider builtin --builtin-locale C.UTF-8"
-        program = [*self._as_user, self._binaries / "initdb", "--username=postgres", "--no-instructions"]
+        program: list[str | Path] = [
+            *self._as_user,
+            self._binaries / "initdb",
+            "--username=postgres",
+            "--no-instructions",
+        ]
         made = subprocess.run(
             [*program, f"--pgdata={folder}", f"--pwfile={password}", *words.split()],
             env=environment(),

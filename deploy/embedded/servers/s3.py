@@ -93,6 +93,7 @@ class S3(Server):
     def after_stop(self) -> None:
         for kind in ("filer", "s3"):
             self._socket(kind).unlink(missing_ok=True)
+        for kind in ("master", "volume", "filer", "s3"):
             Path(f"/tmp/seaweedfs-{kind}-grpc-{self.ports[f'{kind}_grpc']}.sock").unlink(missing_ok=True)  # noqa: S108
 
     def settings(self) -> dict[str, str]:
