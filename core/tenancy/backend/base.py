@@ -13,8 +13,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from django.db.backends.postgresql.psycopg_any import Cursor as DjangoCursor
-from django.db.backends.postgresql.psycopg_any import ServerSideCursor as DjangoServerSideCursor
+from django.db.backends.postgresql.base import Cursor as DjangoCursor
+from django.db.backends.postgresql.base import ServerSideCursor as DjangoServerSideCursor
 from django_tenants.postgresql_backend.base import DatabaseWrapper as TenantsDatabaseWrapper
 from psycopg import sql
 from psycopg.pq import TransactionStatus
