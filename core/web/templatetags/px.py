@@ -7,7 +7,7 @@ from decimal import Decimal
 
 from django import forms, template
 from django.core.paginator import Page
-from django.forms.boundfield import BoundField
+from django.forms.boundfield import BoundField, BoundWidget
 from django.templatetags.static import static
 from django.utils import formats, timezone
 from django.utils.html import conditional_escape, format_html
@@ -175,6 +175,13 @@ def control(field: BoundField, css: str = "", **attributes: object) -> SafeStrin
         if value not in ("", None)
     }
     return mark_safe(field.as_widget(attrs=attrs))  # noqa: S308 as_widget escapes
+
+
+@register.filter
+def choice_control(choice: BoundWidget) -> SafeString:
+    """One radio button or box of a field with choices, in our classes."""
+    choice.data["attrs"]["class"] = _CLASSES["choices"]
+    return choice.tag()
 
 
 @register.filter
