@@ -1,0 +1,1 @@
+"""People, operators, their realms and sign-in, tokens, roles."""

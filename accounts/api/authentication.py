@@ -1,0 +1,70 @@
+from typing import Any
+
+import jwt
+from django.conf import settings
+from drf_spectacular.extensions import OpenApiAuthenticationExtension
+from rest_framework import authentication, exceptions
+from rest_framework.request import Request
+
+from accounts.identity.realms import RealmRef, current_realm
+from accounts.identity.verification import verify_access_token
+from accounts.operators.models import Operator
+from accounts.people.models import Person
+from accounts.principals import Principal
+from core.tenancy import current
+
+
+class BearerAuthentication(authentication.BaseAuthentication):
+    """Takes an access token of the current address's realm: a person's on a tenant, an operator's on the platform."""
+
+    def authenticate(self, request: Request) -> tuple[Principal, dict[str, Any]] | None:
+        scheme, _, token = authentication.get_authorization_header(request).partition(b" ")
+        if scheme.lower() != b"bearer":
+            return None
+        realm = current_realm()
+        try:
+            claims = verify_access_token(realm, token.strip().decode("ascii"), audience=settings.API_AUDIENCE)
+        except (jwt.PyJWTError, UnicodeDecodeError):
+            raise exceptions.AuthenticationFailed("The access token is not good here or not good any more.") from None
+        principal = _principal(realm, str(claims["sub"]))
+        if principal is None:
+            raise exceptions.AuthenticationFailed("The access token belongs to nobody here.")
+        return principal, claims
+
+    def authenticate_header(self, request: Request) -> str:
+        return 'Bearer realm="plexica"'
+
+
+def _principal(realm: RealmRef, subject: str) -> Principal | None:
+    model: Any = Person if current() else Operator
+    found: Principal | None = model.objects.filter(realm_id=realm.id, subject=subject, is_active=True).first()
+    return found
+
+
+class BrowserSessionAuthentication(authentication.SessionAuthentication):
+    """Takes the session of a signed-in page, with its CSRF token."""
+
+    def authenticate(self, request: Request) -> tuple[Principal, None] | None:
+        user = request._request.user
+        if not isinstance(user, Principal):
+            return None
+        self.enforce_csrf(request)
+        return user, None
+
+
+class BearerScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
+    target_class = BearerAuthentication
+    name = "bearer"
+
+    def get_security_definition(self, auto_schema: Any) -> dict[str, str]:
+        return {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}
+
+
+class SessionScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
+    target_class = BrowserSessionAuthentication
+    name = "session"
+
+    def get_security_definition(self, auto_schema: Any) -> dict[str, str]:
+        return {"type": "apiKey", "in": "cookie", "name": settings.SESSION_COOKIE_NAME}
+
+

@@ -1,0 +1,50 @@
+"""The keys of the current realm. The search path picks the realm."""
+
+import base64
+import hashlib
+import json
+
+import jwt
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+from django.db.models import Q, QuerySet
+from django.utils import timezone
+
+from accounts.identity.models import SigningKey
+
+KEY_BITS = 2048
+
+
+def make_key() -> SigningKey:
+    """Make a key pair that signs from now on."""
+    private = rsa.generate_private_key(public_exponent=65537, key_size=KEY_BITS)
+    pem = private.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()).decode()
+    return SigningKey.objects.create(kid=_thumbprint(private), private_pem=pem)
+
+
+def signing_key() -> SigningKey:
+    """Return the newest key that signs already."""
+    return _published().filter(active_from__lte=timezone.now()).order_by("-active_from")[0]
+
+
+def published_keys() -> list[SigningKey]:
+    """Return the keys that verifiers should know."""
+    return list(_published())
+
+
+def public_jwk(key: SigningKey) -> dict[str, object]:
+    """Return the public half as a JSON Web Key."""
+    private = serialization.load_pem_private_key(key.private_pem.encode(), None)
+    assert isinstance(private, rsa.RSAPrivateKey)
+    return {**jwt.algorithms.RSAAlgorithm.to_jwk(private.public_key(), as_dict=True), "kid": key.kid, "use": "sig", "alg": "RS256"}
+
+
+def _published() -> QuerySet[SigningKey]:
+    return SigningKey.objects.filter(Q(retired_at=None) | Q(retired_at__gt=timezone.now()))
+
+
+def _thumbprint(private: rsa.RSAPrivateKey) -> str:
+    """Return the RFC 7638 thumbprint of the public key."""
+    jwk = jwt.algorithms.RSAAlgorithm.to_jwk(private.public_key(), as_dict=True)
+    canonical = json.dumps({name: jwk[name] for name in ("e", "kty", "n")}, separators=(",", ":"))
+    return base64.urlsafe_b64encode(hashlib.sha256(canonical.encode()).digest()).rstrip(b"=").decode()

@@ -1,0 +1,83 @@
+"""The identity port's built-in adapter: rows in the realm's own schema."""
+
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from django.contrib.auth.hashers import make_password
+from django.db import transaction
+from oauth2_provider.models import AbstractApplication
+
+from accounts.identity.builtin import keys, links
+from accounts.identity.models import CLI_CLIENT_ID, WEB_CLIENT_ID, Account, Application, Realm, SigningKey
+from accounts.identity.port import NewAccount
+from accounts.identity.realms import builtin_issuer
+from core.tenancy import TenantRef, current, enter, enter_platform
+
+
+@contextmanager
+def _inside(ref: TenantRef | None) -> Iterator[None]:
+    if ref == current():
+        yield
+    elif ref:
+        with enter(ref):
+            yield
+    else:
+        with enter_platform():
+            yield
+
+
+class BuiltinProvider:
+    """Keeps realms in PostgreSQL. A tenant's goes with the tenant's schema."""
+
+    def make_realm(self, ref: TenantRef | None) -> str:
+        """Make keys, the pages' client and the command line's client."""
+        with _inside(ref), transaction.atomic():
+            if not SigningKey.objects.exists():
+                keys.make_key()
+            if not Realm.objects.filter(is_current=True).exists():
+                self._make_clients()
+            return builtin_issuer()
+
+    def _make_clients(self) -> None:
+        secret = secrets.token_urlsafe(48)
+        Realm.objects.create(provider=Realm.Provider.BUILTIN, client_id=WEB_CLIENT_ID, client_secret=secret)
+        Application.objects.create(
+            client_id=WEB_CLIENT_ID,
+            client_secret=make_password(secret, hasher="pbkdf2_sha256_client_secret"),
+            client_type=AbstractApplication.CLIENT_CONFIDENTIAL,
+            authorization_grant_type=AbstractApplication.GRANT_AUTHORIZATION_CODE,
+            algorithm=AbstractApplication.RS256_ALGORITHM,
+            skip_authorization=True,
+            name="Plexica",
+        )
+        Application.objects.create(
+            client_id=CLI_CLIENT_ID,
+            client_secret="",
+            hash_client_secret=False,
+            client_type=AbstractApplication.CLIENT_PUBLIC,
+            authorization_grant_type=AbstractApplication.GRANT_DEVICE_CODE,
+            algorithm=AbstractApplication.RS256_ALGORITHM,
+            name="Plexica command line",
+        )
+
+    def realm_exists(self, ref: TenantRef | None) -> bool:
+        with _inside(ref):
+            return Realm.objects.exists()
+
+    def delete_realm(self, ref: TenantRef | None) -> None:
+        """Delete accounts, clients, keys and the realm's row; sessions and tokens at the issuer go with their accounts."""
+        with _inside(ref), transaction.atomic():
+            for model in (Account, Application, SigningKey, Realm):
+                model.objects.all().delete()
+
+    def make_account(self, ref: TenantRef | None, *, email: str, name: str, password: str | None = None) -> NewAccount:
+        with _inside(ref), transaction.atomic():
+            account, created = Account.objects.get_or_create(
+                email=email.strip().lower(), defaults={"name": name, "password": make_password(password)}
+            )
+            return NewAccount(subject=str(account.pk), created=created)
+
+    def make_password_link(self, ref: TenantRef | None, *, subject: str) -> str:
+        with _inside(ref):
+            return links.make_password_link(Account.objects.get(pk=subject))

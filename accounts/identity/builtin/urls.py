@@ -1,0 +1,27 @@
+"""/op/: only what the issuer needs of django-oauth-toolkit. (Its full set lets any user register clients.)"""
+
+from django.urls import include, path
+from oauth2_provider import views as oauth
+
+from accounts.identity.builtin import metadata, views
+
+oauth_urls = [
+    path("authorize/", oauth.AuthorizationView.as_view(), name="authorize"),
+    path("token/", oauth.TokenView.as_view(), name="token"),
+    path("revoke/", oauth.RevokeTokenView.as_view(), name="revoke-token"),
+    path("introspect/", oauth.IntrospectTokenView.as_view(), name="introspect"),
+    path("userinfo/", oauth.UserInfoView.as_view(), name="user-info"),
+    path("sign-out/", views.SignOutPage.as_view(), name="rp-initiated-logout"),
+    path("device-authorization/", metadata.DeviceStartView.as_view(), name="device-authorization"),
+    path("device/", views.DevicePage.as_view(), name="device"),
+    path("device/<slug:client_id>/<slug:user_code>/", views.DeviceConfirmPage.as_view(), name="device-confirm"),
+    path("device/<slug:client_id>/<slug:user_code>/done/", views.DeviceDonePage.as_view(), name="device-grant-status"),
+    path(".well-known/openid-configuration", metadata.DiscoveryView.as_view(), name="oidc-connect-discovery-info"),
+    path(".well-known/jwks.json", metadata.jwks, name="jwks-info"),
+]
+
+urlpatterns = [
+    path("sign-in/", views.sign_in, name="sign_in"),
+    path("set-password/<str:token>/", views.set_password, name="set_password"),
+    path("", include((oauth_urls, "oauth2_provider"))),
+]

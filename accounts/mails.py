@@ -1,0 +1,26 @@
+"""Mails of this room: text and HTML from one pair of templates each."""
+
+from django.core.mail import EmailMultiAlternatives
+from django.template.loader import render_to_string
+
+from accounts.identity import provider
+from accounts.identity.models import Account
+from accounts.identity.realms import origin
+from core.tenancy import current
+
+
+def send_password_link(account: Account, *, workspace: str) -> None:
+    """Send `account` a fresh link to set its password at `workspace`. Raises OSError if the mail server does not answer."""
+    context = {
+        "name": account.name,
+        "workspace": workspace,
+        "address": origin(),
+        "link": provider().make_password_link(current(), subject=str(account.pk)),
+    }
+    mail = EmailMultiAlternatives(
+        subject=" ".join(render_to_string("mail/set_password_subject.txt", context).split()),
+        body=render_to_string("mail/set_password.txt", context),
+        to=[account.email],
+    )
+    mail.attach_alternative(render_to_string("mail/set_password.html", context), "text/html")
+    mail.send()

@@ -1,0 +1,1 @@
+"""A tenant's people and their roles. Stands in the tenant's schema."""

@@ -1,0 +1,57 @@
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+from django.utils import timezone
+
+from accounts.identity.models import Realm
+from accounts.principals import Principal
+from core.actors import Actor
+from core.ids import uuid7
+
+
+class Role(models.Model):
+    """A named set of permissions. Built-in roles can be neither renamed nor removed."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    name = models.SlugField(max_length=48, unique=True)
+    label = models.CharField(max_length=80)
+    permissions = ArrayField(models.CharField(max_length=120), default=list)
+    is_builtin = models.BooleanField(default=False)
+
+    class Meta:
+        ordering = ["name"]
+
+    def __str__(self) -> str:
+        return self.label
+
+
+class Person(Principal):
+    """A member of the tenant. Never deleted, so that what they did stays attached to them."""
+
+    realm = models.ForeignKey(Realm, on_delete=models.PROTECT, related_name="+")
+    roles: "models.ManyToManyField[Role, RoleAssignment]" = models.ManyToManyField(Role, through="RoleAssignment", related_name="people")
+
+    class Meta:
+        ordering = ["name", "id"]
+        constraints = [
+            models.UniqueConstraint(fields=["realm", "subject"], name="people_person_subject"),
+        ]
+
+    @property
+    def actor(self) -> Actor:
+        """This person as the one who does something."""
+        return Actor(kind="person", id=self.pk, name=self.name)
+
+
+class RoleAssignment(models.Model):
+    """A role that a person has."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    person = models.ForeignKey(Person, on_delete=models.CASCADE)
+    role = models.ForeignKey(Role, on_delete=models.CASCADE)
+    assigned_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["person", "role"], name="people_roleassignment_once")]
+
+    def __str__(self) -> str:
+        return f"{self.person_id} {self.role_id}"

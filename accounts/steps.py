@@ -1,0 +1,47 @@
+"""What every tenant gets from this room: a realm with the built-in roles, and a first admin."""
+
+from typing import Any
+
+from django.utils.translation import gettext_lazy as _
+
+from accounts.identity import provider
+from accounts.identity.realms import current_realm
+from accounts.people.services import add_person, make_builtin_roles
+from accounts.tasks import mail_password_link
+from core.tenancy import enter
+from tenants.models import Tenant
+from tenants.steps import Leftover, TenantStep
+
+
+class RealmStep(TenantStep):
+    """Gives the tenant its realm, with keys, clients and the built-in roles."""
+
+    label = _("Realm")
+
+    def run(self, tenant: Tenant, inputs: dict[str, Any]) -> str:
+        issuer = provider().make_realm(tenant.ref)
+        with enter(tenant.ref):
+            make_builtin_roles()
+        return issuer
+
+    def undo(self, tenant: Tenant) -> None:
+        """Nothing: the built-in issuer's realm stands in the schema and goes with it."""
+
+    def find_leftovers(self, tenant: Tenant) -> list[Leftover]:
+        """None: the schema is looked for by its own step."""
+        return []
+
+
+class FirstAdminStep(TenantStep):
+    """Makes the first admin's account and sends the link that sets its password."""
+
+    label = _("First admin")
+
+    def run(self, tenant: Tenant, inputs: dict[str, Any]) -> str:
+        account = provider().make_account(tenant.ref, email=tenant.admin_email, name=tenant.admin_name)
+        with enter(tenant.ref):
+            add_person(
+                realm=current_realm(), subject=account.subject, email=tenant.admin_email, name=tenant.admin_name, role="admin"
+            )
+            mail_password_link.delay(subject=account.subject)
+        return tenant.admin_email

@@ -1,0 +1,18 @@
+"""Celery tasks of this room; they run inside the tenant that they were sent from."""
+
+from celery import shared_task
+from django.utils import translation
+
+from accounts.identity.models import Account
+from accounts.mails import send_password_link
+from core.errors import Unavailable
+from core.tenancy import require
+from tenants.preferences.selectors import get_preferences
+
+
+@shared_task(autoretry_for=(OSError, Unavailable), retry_backoff=5, max_retries=8)
+def mail_password_link(subject: str) -> None:
+    """Send an account a link to set its password, in the tenant's language."""
+    account = Account.objects.get(pk=subject)
+    with translation.override(get_preferences().language or "en"):
+        send_password_link(account, workspace=require().name)

@@ -1,0 +1,23 @@
+"""How the audit log's actions are called on pages; a test finds each recorded action here."""
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+LABELS: dict[str, Promise] = {
+    "tenant.requested": _("Tenant requested"),
+    "tenant.activated": _("Tenant ready"),
+    "tenant.provisioning_failed": _("Setting up failed"),
+    "tenant.first_admin_link_shown": _("First admin’s link shown"),
+    "tenant.suspended": _("Tenant suspended"),
+    "tenant.reactivated": _("Tenant reactivated"),
+    "member.added": _("Joined the team"),
+    "member.updated": _("Profile changed"),
+    "operator.added": _("Operator added"),
+    "operator.updated": _("Profile changed"),
+    "session.started": _("Signed in"),
+}
+
+
+def label_of(action: str) -> str:
+    """Return what pages call an action."""
+    return str(LABELS.get(action, action))

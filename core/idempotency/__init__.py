@@ -1,0 +1,1 @@
+"""Idempotency-Key: a creating call that is sent twice is carried out once."""

@@ -1,0 +1,25 @@
+"""Which tenant the current work belongs to, and how the database is made to know.
+
+`enter(ref)` is the only way into a tenant; `current()` tells where we are. Role and search path follow by themselves,
+before the first statement (see `core.tenancy.backend`).
+"""
+
+from core.tenancy.context import (
+    TenantContextRequired,
+    TenantRef,
+    TenantSwitchInTransaction,
+    current,
+    enter,
+    enter_platform,
+    require,
+)
+
+__all__ = [
+    "TenantContextRequired",
+    "TenantRef",
+    "TenantSwitchInTransaction",
+    "current",
+    "enter",
+    "enter_platform",
+    "require",
+]

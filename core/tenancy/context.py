@@ -1,0 +1,89 @@
+"""The current tenant: one frozen value in one context variable.
+
+    platform ──enter(ref)──> tenant ──end──> platform
+
+Nothing is sent to the database on entering or leaving; the next statement brings role and path along. Changing tenant
+inside a transaction is a mistake, since the transaction would then write under two roles.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from uuid import UUID
+
+import structlog
+from django.db import connections
+
+
+@dataclass(frozen=True, slots=True)
+class TenantRef:
+    """What a request, job or command needs to know to work for one tenant."""
+
+    id: UUID
+    slug: str
+    name: str
+    schema: str
+    role: str
+    state: str
+
+
+class TenantSwitchInTransaction(RuntimeError):
+    """A transaction is open: it would go on under another tenant's role."""
+
+
+class TenantContextRequired(RuntimeError):
+    """This work belongs to a tenant and none is entered."""
+
+
+_current: ContextVar[TenantRef | None] = ContextVar("plexica_tenant", default=None)
+
+
+def current() -> TenantRef | None:
+    """Return the tenant whose work this is, or None on the platform."""
+    return _current.get()
+
+
+def require() -> TenantRef:
+    """Return the current tenant. Raises TenantContextRequired on the platform."""
+    ref = _current.get()
+    if ref is None:
+        raise TenantContextRequired("enter a tenant first: with core.tenancy.enter(ref)")
+    return ref
+
+
+@contextmanager
+def enter(ref: TenantRef) -> Iterator[TenantRef]:
+    """Work for one tenant until the block ends.
+
+    Raises TenantSwitchInTransaction if a transaction is open and `ref` is not the current tenant.
+    """
+    with _switched(ref):
+        yield ref
+
+
+@contextmanager
+def enter_platform() -> Iterator[None]:
+    """Work for the platform until the block ends, whatever tenant was entered before."""
+    with _switched(None):
+        yield
+
+
+@contextmanager
+def _switched(ref: TenantRef | None) -> Iterator[None]:
+    before = _current.get()
+    if (ref and ref.id) != (before and before.id):
+        _refuse_open_transaction()
+    token = _current.set(ref)
+    try:
+        with structlog.contextvars.bound_contextvars(tenant=str(ref.id) if ref else None):
+            yield
+    finally:
+        _current.reset(token)
+
+
+def _refuse_open_transaction() -> None:
+    for connection in connections.all(initialized_only=True):
+        # the outermost blocks of a test case are there to be rolled back: they are no business transaction
+        if any(not getattr(block, "_from_testcase", False) for block in connection.atomic_blocks):
+            raise TenantSwitchInTransaction(f"a transaction is open on {connection.alias!r}: end it before changing tenant")

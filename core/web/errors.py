@@ -1,0 +1,111 @@
+"""Makes a page, a notice or problem+json of every error; views never catch."""
+
+from collections.abc import Callable
+from typing import Any
+
+import structlog
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.shortcuts import render
+from django.template.loader import render_to_string
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from core.errors import Forbidden, NotFound, PlexicaError, TenantNotReady, TenantSuspended, UnknownAddress
+from core.web.problems import problem_response
+
+log = structlog.get_logger(__name__)
+PAGES = {400, 403, 404, 405, 429, 500, 503}
+OWN_PAGES: dict[type[PlexicaError], str] = {
+    TenantSuspended: "suspended",
+    TenantNotReady: "setting_up",
+    UnknownAddress: "unknown_address",
+}
+
+
+class BadInput(PlexicaError):
+    """The request itself makes no sense."""
+
+    code = "bad_request"
+    status = 400
+    title = gettext_lazy("The request makes no sense")
+    detail = gettext_lazy("Go back, reload the page and try again.")
+
+
+class ErrorMiddleware:
+    """Answers errors of views and of the middleware below it."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        try:
+            response = self.get_response(request)
+        except PlexicaError as error:  # from the middleware below: views' errors come through process_exception
+            return error_response(request, error)
+        return response
+
+    def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponseBase | None:
+        if isinstance(error, PlexicaError):
+            return error_response(request, error)
+        return None
+
+
+def error_response(request: HttpRequest, error: PlexicaError) -> HttpResponse:
+    """Return the error as problem+json for the API, as a notice for a fragment, as a page otherwise."""
+    if error.status >= 500 and not isinstance(error, TenantNotReady):
+        log.error("request_failed", code=error.code, facts=dict(error.facts), exc_info=error)
+    if request.path.startswith("/api/"):
+        return problem_response(error)
+    if "HX-Request" in request.headers:
+        context = {"title": error.title, "detail": str(error), "reference": reference()}
+        return HttpResponse(render_to_string("components/notice.html", context, request), status=error.status)
+    name = next((page for kind, page in OWN_PAGES.items() if isinstance(error, kind)), None)
+    return _page(request, name or error.status, status=error.status, detail=str(error), tenant=_named(error))
+
+
+def _named(error: PlexicaError) -> dict[str, object] | None:
+    name = error.facts.get("name")
+    return {"name": name, "slug": error.facts.get("slug"), "initial": str(name)[:1].upper()} if name else None
+
+
+def _page(request: HttpRequest, page: int | str, *, status: int, **context: Any) -> HttpResponse:
+    template = f"errors/{page if isinstance(page, str) or page in PAGES else 500 if status >= 500 else 400}.html"
+    context |= {
+        "reference": reference(),
+        "home_url": settings.PUBLIC_URL if page == "unknown_address" else "/",
+        "host": request.META.get("HTTP_HOST", "")[:253],
+        "console": getattr(request, "tenant", None) is None and request.path.startswith("/console/"),
+    }
+    return render(request, template, context, status=status)
+
+
+def reference() -> str:
+    """Return the request's id, which stands in every line of the log."""
+    return str(structlog.contextvars.get_contextvars().get("request_id", ""))
+
+
+# Django's own handlers: handler400 ... handler500 of both URL configurations.
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    return error_response(request, BadInput())
+
+
+def permission_denied(request: HttpRequest, exception: Exception) -> HttpResponse:
+    return error_response(request, Forbidden())
+
+
+def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
+    return error_response(request, NotFound())
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    return error_response(request, PlexicaError())
+
+
+def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
+    """The form is older than the session, or comes from elsewhere."""
+    log.warning("csrf_refused", reason=reason)
+    return _page(request, 403, status=403, detail=_("The page was open for too long. Reload it and send the form again."))
+

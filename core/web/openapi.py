@@ -1,0 +1,33 @@
+"""Tells the OpenAPI document about problem+json, which every endpoint may answer."""
+
+from typing import Any
+
+from drf_spectacular.openapi import AutoSchema
+from drf_spectacular.utils import OpenApiResponse
+from rest_framework import serializers
+
+
+class ProblemSerializer(serializers.Serializer[Any]):
+    """An error, after RFC 9457; an error may add members of its own."""
+
+    type = serializers.CharField()
+    code = serializers.CharField(help_text="Stable; programs decide by it")
+    title = serializers.CharField()
+    status = serializers.IntegerField()
+    detail = serializers.CharField()
+    reference = serializers.CharField(allow_blank=True, help_text="Stands in the platform's log")
+    errors = serializers.DictField(child=serializers.ListField(child=serializers.CharField()), required=False)
+
+
+class ProblemAwareSchema(AutoSchema):
+    """Adds the default response to every operation."""
+
+    def get_response_serializers(self) -> Any:
+        found = super().get_response_serializers()
+        responses = found if isinstance(found, dict) else {"200": found}
+        return {**responses, "default": OpenApiResponse(ProblemSerializer, description="Problem")}
+
+    def _get_response_for_code(self, serializer: Any, status_code: str, media_types: Any = None, direction: str = "response") -> Any:
+        if status_code == "default":
+            media_types = ["application/problem+json"]
+        return super()._get_response_for_code(serializer, status_code, media_types, direction)

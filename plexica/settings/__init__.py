@@ -1,0 +1,10 @@
+"""Django's settings, one small file for each topic; values come from the environment and are checked at start."""
+
+from plexica.settings.access import *  # noqa: F403
+from plexica.settings.api import *  # noqa: F403
+from plexica.settings.apps import *  # noqa: F403
+from plexica.settings.database import *  # noqa: F403
+from plexica.settings.environment import BASE_DIR  # noqa: F401
+from plexica.settings.logs import *  # noqa: F403
+from plexica.settings.services import *  # noqa: F403
+from plexica.settings.site import *  # noqa: F403

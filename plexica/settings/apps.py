@@ -1,0 +1,122 @@
+"""Which apps there are, and whether their tables are the platform's, a tenant's, or both."""
+
+from plexica.settings.environment import BASE_DIR
+from plexica.settings.site import DEVELOPMENT
+
+# An app is platform or tenant; the few in both hold what the platform's realm and every tenant's realm need alike.
+BOTH_APPS = [
+    "django.contrib.sessions",
+    "oauth2_provider",
+    "accounts.identity",
+    "core.audit",
+]
+PLATFORM_APPS = [
+    "tenants",
+    "accounts.operators",
+    "core.idempotency",
+    "events.outbox",
+]
+PEOPLE_APPS = [
+    "tenants.preferences",
+    "accounts.people",
+]
+# Apps without tables of their own. Django's permissions and content types are not used: their tables exist nowhere.
+TABLELESS_APPS = [
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "accounts",
+    "core.web",
+    "core.health",
+    "storage",
+    "superadmin",
+    "workspace",
+    "csp",
+    "django_htmx",
+    "django_structlog",
+    "template_partials",
+    "rest_framework",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+]
+SHARED_APPS = [*PLATFORM_APPS, *BOTH_APPS]  # django-tenants' names for the two lists
+TENANT_APPS = [*PEOPLE_APPS, *BOTH_APPS]
+INSTALLED_APPS = [*TABLELESS_APPS, *PLATFORM_APPS, *PEOPLE_APPS, *BOTH_APPS]
+
+TENANT_DIRECTORY = "tenants.directory.get_ref"
+TENANT_MODEL = "tenants.Tenant"
+TENANT_DOMAIN_MODEL = "tenants.Domain"
+
+MIDDLEWARE = [
+    "django_structlog.middlewares.RequestMiddleware",
+    "django.middleware.security.SecurityMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "core.health.middleware.HealthMiddleware",
+    "core.web.middleware.BrowserLanguageMiddleware",
+    "core.web.errors.ErrorMiddleware",
+    "tenants.middleware.TenantMiddleware",
+    "accounts.sessions.RealmSessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "accounts.sessions.PrincipalMiddleware",
+    "accounts.language.LanguageMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+]
+ROOT_URLCONF = "plexica.urls_platform"
+PLATFORM_URLCONF = "plexica.urls_platform"
+TENANT_URLCONF = "plexica.urls_tenant"
+WSGI_APPLICATION = "plexica.wsgi.application"
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "builtins": ["core.web.templatetags.px", "django.templatetags.i18n", "django.templatetags.static"],
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.messages.context_processors.messages",
+                "core.web.page.page",
+                "accounts.page.person",
+                "workspace.page.workspace",
+                "superadmin.page.console",
+            ],
+        },
+    }
+]
+FORM_RENDERER = "django.forms.renderers.TemplatesSetting"
+
+LANGUAGE_CODE = "en"
+LANGUAGES = [("en", "English"), ("it", "Italiano")]
+LOCALE_PATHS = [BASE_DIR / "locale"]
+USE_I18N = USE_TZ = True
+TIME_ZONE = "UTC"
+
+SHOW_COMPONENTS = DEVELOPMENT  # the gallery at /console/components/
+
+# What every tenant gets, in this order; deletion and undo run up the list.
+TENANT_STEPS = [
+    "tenants.steps.SchemaStep",
+    "tenants.preferences.steps.PreferencesStep",
+    "accounts.steps.RealmStep",
+    "storage.steps.BucketStep",
+    "accounts.steps.FirstAdminStep",
+]
+HEALTH_CHECKS = [
+    "core.health.checks.database",
+    "core.health.checks.cache",
+    "core.health.checks.broker",
+    "storage.health.object_storage",
+]
+# Tables split by time; `tenants.tasks.keep_partitions_ahead` makes the next ones.
+PARTITIONED_TABLES = {
+    "platform": {"audit_entry": "month", "events_outbox": "day"},
+    "tenant": {"audit_entry": "month"},
+}
+# What a tenant's role may only add to and read, or only read, in its own schema.
+TENANT_INSERT_ONLY_TABLES = ["audit_entry"]
+TENANT_READ_ONLY_TABLES = ["django_migrations"]

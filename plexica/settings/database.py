@@ -1,0 +1,69 @@
+"""PostgreSQL: the app's login, and the operations login where a process is given one."""
+
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+from pydantic import Field, field_validator
+
+from core.tenancy.names import OWNER_ROLE
+from plexica.settings.environment import Environment, load
+
+
+class Database(Environment):
+    database_url: str = Field(description="postgresql://px_app:...@host:port/name, every process")
+    database_ops_url: str = Field("", description="postgresql://px_ops:..., operations worker, relay and manage.py only")
+    database_admin_url: str = Field("", description="A superuser, only for manage.py setup_database")
+    database_pool_max: int = Field(16, ge=1, description="Connections a process keeps at most; at least its threads plus two")
+    database_transaction_pooling: bool = Field(False, description="database_url leads to PgBouncer in transaction mode")
+
+    @field_validator("database_url", "database_ops_url", "database_admin_url")
+    @classmethod
+    def _is_postgresql(cls, value: str) -> str:
+        if value and not (value.startswith(("postgresql://", "postgres://")) and urlsplit(value).path.strip("/")):
+            raise ValueError("must look like postgresql://user:password@host:port/name")
+        return value
+
+
+_database = load(Database)
+DATABASE_ADMIN_URL = _database.database_admin_url
+DATABASE_TRANSACTION_POOLING = _database.database_transaction_pooling
+
+# The pool ends a connection after 10 minutes: a PostgreSQL backend keeps about 80 KB for each tenant it has visited.
+# A thread takes one connection while it works; the issuer's in-process answers need another: hence threads plus two.
+_POOL = {"min_size": 1, "max_size": _database.database_pool_max, "max_lifetime": 600, "max_idle": 120, "timeout": 10}
+
+
+def _connection(url: str, *, tenancy: dict[str, object], pool: dict[str, int] | None) -> dict[str, object]:
+    parts = urlsplit(url)
+    return {
+        "ENGINE": "core.tenancy.backend",
+        "NAME": parts.path.lstrip("/"),
+        "USER": unquote(parts.username or ""),
+        "PASSWORD": unquote(parts.password or ""),
+        "HOST": unquote(parts.hostname or ""),
+        "PORT": str(parts.port or ""),
+        "CONN_MAX_AGE": 0,
+        "CONN_HEALTH_CHECKS": True,
+        "OPTIONS": {
+            "options": "-c TimeZone=UTC",
+            "connect_timeout": 5,
+            **dict(parse_qsl(parts.query)),
+            **({"pool": pool} if pool else {}),
+        },
+        "TENANCY": tenancy,
+    }
+
+
+DATABASES: dict[str, dict[str, object]] = {
+    "default": _connection(
+        _database.database_url,
+        tenancy={"transaction_pooling": _database.database_transaction_pooling},
+        pool=_POOL,
+    ),
+}
+if _database.database_ops_url:
+    DATABASES["ops"] = _connection(_database.database_ops_url, tenancy={"owner_role": OWNER_ROLE}, pool=None)
+
+DATABASE_ROUTERS = ["core.tenancy.router.SchemaRouter"]
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+ORIGINAL_BACKEND = "django.db.backends.postgresql"
+TENANT_LIMIT_SET_CALLS = True

@@ -1,0 +1,82 @@
+"""Valkey, Celery, object storage, mail."""
+
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from pydantic import Field
+
+from plexica.settings.environment import Environment, load
+from plexica.settings.site import DEVELOPMENT, STATICFILES_BACKEND
+
+
+class Services(Environment):
+    redis_url: str = Field(description="redis://host:port/0, the cache")
+    broker_url: str = Field(description="redis://host:port/1, Celery's queues")
+    s3_endpoint_url: str = Field("", description="Object storage that speaks S3; empty: AWS")
+    s3_access_key: str = Field(description="May make and delete buckets")
+    s3_secret_key: str
+    s3_region: str = Field("us-east-1")
+    email_url: str = Field("", description="smtp://user:password@host:port or smtps://")
+    mail_dir: str = Field("", description="Development: mails are written there as files")
+    mail_from: str = Field("Plexica <no-reply@plexica.example>")
+
+
+_services = load(Services)
+
+CACHES = {
+    "default": {
+        "BACKEND": "django_redis.cache.RedisCache",
+        "LOCATION": _services.redis_url,
+        "KEY_FUNCTION": "core.tenancy.cache.make_key",
+        "REVERSE_KEY_FUNCTION": "core.tenancy.cache.reverse_key",
+        "OPTIONS": {
+            "CLIENT_CLASS": "django_redis.client.DefaultClient",
+            "SOCKET_CONNECT_TIMEOUT": 0.5,
+            "SOCKET_TIMEOUT": 0.5,
+        },
+    }
+}
+# Valkey may be lost at any time: a cache that does not answer is an empty cache.
+DJANGO_REDIS_IGNORE_EXCEPTIONS = True
+DJANGO_REDIS_LOG_IGNORED_EXCEPTIONS = True
+
+CELERY_BROKER_URL = _services.broker_url
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_ACKS_LATE = True
+CELERY_TASK_REJECT_ON_WORKER_LOST = True
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_TASK_DEFAULT_QUEUE = "default"
+CELERY_TASK_ROUTES = {"tenants.tasks.*": {"queue": "operations"}}
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": 3600, "socket_connect_timeout": 2, "socket_timeout": 30}
+CELERY_TASK_PUBLISH_RETRY_POLICY = {"max_retries": 2, "interval_start": 0.1, "interval_step": 0.2}
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_BEAT_SCHEDULE = {
+    # the table is the truth, a message only a hint: what nobody picked up is found here
+    "run-due-operations": {"task": "tenants.tasks.run_due_operations", "schedule": 5.0, "options": {"expires": 5}},
+    "keep-partitions-ahead": {"task": "tenants.tasks.keep_partitions_ahead", "schedule": 6 * 3600.0},
+}
+CELERY_BEAT_SCHEDULE_FILENAME = "var/celerybeat-schedule"
+
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": STATICFILES_BACKEND},
+}
+S3_ENDPOINT_URL = _services.s3_endpoint_url or None
+S3_ACCESS_KEY = _services.s3_access_key
+S3_SECRET_KEY = _services.s3_secret_key
+S3_REGION = _services.s3_region
+
+DEFAULT_FROM_EMAIL = SERVER_EMAIL = _services.mail_from
+if _services.mail_dir or (DEVELOPMENT and not _services.email_url):
+    EMAIL_BACKEND = "django.core.mail.backends.filebased.EmailBackend"
+    EMAIL_FILE_PATH = _services.mail_dir or str(Path("var/mail").resolve())
+else:
+    _mail = urlsplit(_services.email_url)
+    EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+    EMAIL_HOST = _mail.hostname or "localhost"
+    EMAIL_PORT = _mail.port or 25
+    EMAIL_HOST_USER = unquote(_mail.username or "")
+    EMAIL_HOST_PASSWORD = unquote(_mail.password or "")
+    EMAIL_USE_SSL = _mail.scheme == "smtps"
+    EMAIL_TIMEOUT = 10

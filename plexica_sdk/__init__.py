@@ -1,0 +1,1 @@
+"""What a plugin imports. This package imports nothing of the platform."""

@@ -1,0 +1,81 @@
+"""Events that others may subscribe to: frozen, typed, named and versioned. They carry ids and no personal data."""
+
+from dataclasses import asdict, dataclass
+from typing import Any, ClassVar
+from uuid import UUID
+
+
+@dataclass(frozen=True, kw_only=True)
+class Event:
+    """Base of all events. A subclass names itself; its fields are the payload (JSON values and UUIDs)."""
+
+    name: ClassVar[str]
+    version: ClassVar[int] = 1
+
+    def payload(self) -> dict[str, Any]:
+        """Return the fields as JSON values, UUIDs as text."""
+        return {key: str(value) if isinstance(value, UUID) else value for key, value in asdict(self).items()}
+
+
+@dataclass(frozen=True, kw_only=True)
+class TenantRequested(Event):
+    """Somebody asked for a tenant; it is being set up."""
+
+    name = "plexica.tenant.requested"
+    tenant_id: UUID
+
+
+@dataclass(frozen=True, kw_only=True)
+class TenantActivated(Event):
+    """The tenant is ready: its people can sign in."""
+
+    name = "plexica.tenant.activated"
+    tenant_id: UUID
+
+
+@dataclass(frozen=True, kw_only=True)
+class TenantProvisioningFailed(Event):
+    """The tenant could not be set up; everything that was made is undone."""
+
+    name = "plexica.tenant.provisioning_failed"
+    tenant_id: UUID
+
+
+@dataclass(frozen=True, kw_only=True)
+class TenantSuspended(Event):
+    """The tenant is stopped everywhere; its data stays."""
+
+    name = "plexica.tenant.suspended"
+    tenant_id: UUID
+
+
+@dataclass(frozen=True, kw_only=True)
+class TenantReactivated(Event):
+    """The tenant works again."""
+
+    name = "plexica.tenant.reactivated"
+    tenant_id: UUID
+
+
+@dataclass(frozen=True, kw_only=True)
+class MemberAdded(Event):
+    """A person belongs to the tenant from now on."""
+
+    name = "plexica.member.added"
+    person_id: UUID
+
+
+@dataclass(frozen=True, kw_only=True)
+class MemberUpdated(Event):
+    """A person's name, language or time zone changed."""
+
+    name = "plexica.member.updated"
+    person_id: UUID
+
+
+@dataclass(frozen=True, kw_only=True)
+class SessionStarted(Event):
+    """A person signed in."""
+
+    name = "plexica.session.started"
+    person_id: UUID

@@ -1,0 +1,1 @@
+"""The operators' console and the platform's API. Owns no business rule."""

@@ -1,0 +1,1 @@
+"""The platform's API: for operators and for machines that act for them."""

@@ -1,0 +1,68 @@
+from typing import Any
+
+from rest_framework import serializers
+
+from accounts.operators.models import Operator
+from tenants.directory import address_of
+from tenants.models import Operation, OperationStep, Tenant
+from tenants.steps import step_at
+
+
+class TenantSerializer(serializers.ModelSerializer[Tenant]):
+    """A tenant."""
+
+    address = serializers.SerializerMethodField(help_text="Where its people sign in")
+
+    class Meta:
+        model = Tenant
+        fields = ["id", "slug", "name", "status", "version", "admin_name", "admin_email", "address", "created_at", "activated_at"]
+        read_only_fields = fields
+
+    def get_address(self, tenant: Tenant) -> str:
+        return address_of(tenant.slug)
+
+
+class TenantRequestSerializer(serializers.Serializer[Any]):
+    """What a new tenant needs."""
+
+    slug = serializers.CharField(max_length=200, help_text="3-48 of a-z, 0-9 and -; can never change")
+    name = serializers.CharField(max_length=120)
+    admin_email = serializers.CharField(max_length=254)
+    admin_name = serializers.CharField(max_length=120, required=False, default="", allow_blank=True)
+    language = serializers.CharField(max_length=8, required=False, default="", allow_blank=True)
+    time_zone = serializers.CharField(max_length=64, required=False, default="UTC")
+
+
+class StepSerializer(serializers.ModelSerializer[OperationStep]):
+    """A step of an operation."""
+
+    label = serializers.SerializerMethodField()
+
+    class Meta:
+        model = OperationStep
+        fields = ["position", "label", "status", "attempt", "detail", "error", "next_try_at", "started_at", "finished_at"]
+        read_only_fields = fields
+
+    def get_label(self, step: OperationStep) -> str:
+        return str(step_at(step.path).label)
+
+
+class OperationSerializer(serializers.ModelSerializer[Operation]):
+    """A piece of work on a tenant, with its steps."""
+
+    tenant = serializers.CharField(source="tenant.slug")
+    steps = StepSerializer(many=True)
+
+    class Meta:
+        model = Operation
+        fields = ["id", "tenant", "kind", "status", "error_code", "error", "created_at", "started_at", "finished_at", "steps"]
+        read_only_fields = fields
+
+
+class OperatorSerializer(serializers.ModelSerializer[Operator]):
+    """The operator who asks."""
+
+    class Meta:
+        model = Operator
+        fields = ["id", "email", "name", "language", "time_zone"]
+        read_only_fields = fields

@@ -1,0 +1,85 @@
+from typing import Any
+from uuid import UUID
+
+from django.urls import reverse
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
+from rest_framework import generics, status
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from core.idempotency.services import IdempotentCall
+from superadmin.api.serializers import OperationSerializer, OperatorSerializer, TenantRequestSerializer, TenantSerializer
+from tenants.models import Tenant
+from tenants.selectors import get_operation, get_tenant, list_tenants
+from tenants.services.provisioning import request_tenant
+
+
+class TenantCollection(generics.ListAPIView[Tenant]):
+    """List tenants, or ask for one."""
+
+    serializer_class = TenantSerializer
+    queryset = Tenant.objects.none()
+
+    def get_queryset(self) -> Any:
+        return list_tenants(query=self.request.query_params.get("q", ""), status=self.request.query_params.get("status", ""))
+
+    @extend_schema(
+        operation_id="tenants_list",
+        parameters=[
+            OpenApiParameter("q", OpenApiTypes.STR, description="Looks into slug, name and the first admin's address"),
+            OpenApiParameter("status", OpenApiTypes.STR, enum=Tenant.Status.values),
+        ],
+    )
+    def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        return super().get(request, *args, **kwargs)
+
+    @extend_schema(
+        operation_id="tenants_create",
+        request=TenantRequestSerializer,
+        responses={202: OpenApiResponse(OperationSerializer, description="Being set up; follow the operation at `Location`")},
+        parameters=[
+            OpenApiParameter("Idempotency-Key", OpenApiTypes.STR, OpenApiParameter.HEADER, description="Repeating the call with the same key is harmless"),
+            OpenApiParameter("Location", OpenApiTypes.URI, OpenApiParameter.HEADER, response=[202], description="The operation"),
+        ],
+    )
+    def post(self, request: Request) -> Response:
+        serializer = TenantRequestSerializer(data=request.data)
+        serializer.is_valid(raise_exception=True)
+        operation = request_tenant(actor=request.user.actor, call=_idempotent_call(request), **serializer.validated_data)
+        operation = get_operation(operation.pk)
+        location = request.build_absolute_uri(reverse("api_operation", args=[operation.pk]))
+        return Response(OperationSerializer(operation).data, status=status.HTTP_202_ACCEPTED, headers={"Location": location})
+
+
+def _idempotent_call(request: Request) -> IdempotentCall | None:
+    key = request.headers.get("Idempotency-Key", "")[:120]
+    if not key:
+        return None
+    body = repr(sorted(request.data.items())).encode()
+    return IdempotentCall.of(principal=f"operator:{request.user.pk}", method="POST", path=request.path, key=key, body=body)
+
+
+class TenantItem(APIView):
+    """Read one tenant."""
+
+    @extend_schema(operation_id="tenants_read", responses=TenantSerializer)
+    def get(self, request: Request, slug: str) -> Response:
+        return Response(TenantSerializer(get_tenant(slug)).data)
+
+
+class OperationItem(APIView):
+    """Follow a piece of work."""
+
+    @extend_schema(operation_id="operations_read", responses=OperationSerializer)
+    def get(self, request: Request, operation_id: UUID) -> Response:
+        return Response(OperationSerializer(get_operation(operation_id)).data)
+
+
+class Me(APIView):
+    """Who the token or session belongs to."""
+
+    @extend_schema(operation_id="me_read", responses=OperatorSerializer)
+    def get(self, request: Request) -> Response:
+        return Response(OperatorSerializer(request.user).data)

@@ -1,0 +1,51 @@
+from django.utils.translation import gettext_lazy as _
+
+from core.errors import Conflict, Gone, NotFound, Rejected
+
+
+class TenantNotFound(NotFound):
+    """No tenant has this slug or id."""
+
+    code = "tenant_not_found"
+    title = _("There is no such tenant")
+
+
+class SlugTaken(Conflict):
+    """Another tenant has this slug."""
+
+    code = "slug_taken"
+    title = _("This slug is taken")
+    detail = _("%(slug)s belongs to another tenant. Choose another slug.")
+
+
+class TenantBusy(Conflict):
+    """Another operation on the tenant is under way."""
+
+    code = "tenant_busy"
+    title = _("Something else is being done to this tenant")
+    detail = _("%(operation)s is under way. Wait for its end and try again.")
+
+
+class TenantNotActive(Conflict):
+    """The tenant is in another state than the change needs."""
+
+    code = "tenant_not_active"
+    title = _("The tenant is not active")
+    detail = _("%(slug)s is %(status)s.")
+
+
+class LeftoversFound(Rejected):
+    """Something of an earlier life carries a name that the tenant needs; it is never adopted silently."""
+
+    code = "leftovers_found"
+    status = 409
+    title = _("Leftovers of an earlier life were found")
+    detail = _("These exist already: %(leftovers)s. Remove them and try again.")
+
+
+class LinkAlreadyShown(Gone):
+    """The first admin's link was shown before."""
+
+    code = "link_already_shown"
+    title = _("The link was shown before")
+    detail = _("It was also mailed to %(email)s.")

@@ -1,0 +1,35 @@
+"""manage.py migrate"""
+
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management.base import CommandError
+from django.core.management.commands.migrate import Command as MigrateCommand
+from django.db import connections
+
+from tenants import fleet
+from tenants.schemas.grants import apply_public_grants
+from tenants.schemas.making import OPS
+from tenants.services.partitions import keep_platform_partitions_ahead
+
+
+class Command(MigrateCommand):
+    help = (
+        "Migrates the platform's tables over the operations login, applies the grants in public, and brings the template"
+        " that new tenants are made from up to date. Tenants' schemas are migrated by `migrate_schemas`."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        super().add_arguments(parser)
+        parser.set_defaults(database=OPS)
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        if options["database"] != OPS or OPS not in connections:
+            raise CommandError("migrate runs over the operations login: set PLEXICA_DATABASE_OPS_URL.")
+        super().handle(*args, **options)
+        if options.get("check_unapplied") or options.get("plan"):
+            return
+        apply_public_grants()
+        keep_platform_partitions_ahead()
+        template = fleet.update_template()
+        self.stdout.write(f"Template of tenants' schemas: {template.table_count} tables.")

@@ -1,0 +1,59 @@
+"""Finds the tenant by the host name, refuses what may not be used, and enters its context until the response is closed."""
+
+from collections.abc import Callable
+from contextlib import ExitStack
+
+from django.conf import settings
+from django.core.exceptions import DisallowedHost
+from django.db import connection, transaction
+from django.http import HttpRequest, HttpResponseBase
+
+from core.errors import TenantNotReady, TenantSuspended, UnknownAddress
+from core.tenancy import TenantRef, enter, enter_platform
+from tenants.directory import find_by_host
+from tenants.models import Tenant
+
+Handler = Callable[[HttpRequest], HttpResponseBase]
+REFUSALS = {
+    Tenant.Status.PROVISIONING: TenantNotReady,
+    Tenant.Status.SUSPENDED: TenantSuspended,
+    Tenant.Status.DELETING: TenantSuspended,
+}
+
+
+class TenantMiddleware:
+    """Gives `request.tenant` (None on the platform's own address) and the URL configuration that goes with it."""
+
+    def __init__(self, get_response: Handler) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        ref = self._tenant_at(request)
+        request.tenant = ref  # type: ignore[attr-defined]
+        request.urlconf = settings.TENANT_URLCONF if ref else settings.PLATFORM_URLCONF
+        stack = ExitStack()
+        try:
+            stack.enter_context(enter(ref) if ref else enter_platform())
+            if settings.DATABASE_TRANSACTION_POOLING:  # the pooler keeps no role between statements
+                stack.enter_context(transaction.atomic())
+            response = self.get_response(request)
+        except BaseException:
+            stack.close()
+            raise
+        response._resource_closers.append(stack.close)  # type: ignore[attr-defined]
+        return response
+
+    def _tenant_at(self, request: HttpRequest) -> TenantRef | None:
+        try:
+            host = request.get_host().rpartition(":")[0] or request.get_host()
+        except DisallowedHost:
+            raise UnknownAddress(host="") from None
+        if host == settings.PUBLIC_HOST:
+            return None
+        ref = find_by_host(host)
+        if ref is None or ref.state in Tenant.GONE:
+            raise UnknownAddress(host=host)
+        if refusal := REFUSALS.get(Tenant.Status(ref.state)):
+            raise refusal(name=ref.name, slug=ref.slug)
+        connection.ensure_connection()
+        return ref

@@ -1,0 +1,150 @@
+"""Reads a schema's DDL from PostgreSQL's catalogue as one string without the schema's name.
+
+The string is replayed with `search_path` set to the new schema, so nothing has to be replaced in it. It knows tables,
+partitions, columns, identities, constraints and indexes: what migrations of this product make. Another kind of object
+stops it, so that a template never becomes a tenant that lacks something.
+"""
+
+from dataclasses import dataclass
+
+from django.db.backends.utils import CursorWrapper
+from psycopg import sql
+
+
+class UnknownObject(RuntimeError):
+    """The schema holds a kind of object that the reader would lose."""
+
+
+@dataclass(frozen=True)
+class SchemaText:
+    """What a schema is made from."""
+
+    ddl: str
+    rows: str
+    table_count: int
+
+
+_TABLES = """
+    SELECT c.oid, c.relname, c.relkind = 'p' AS partitioned, pg_get_partkeydef(c.oid),
+           parent.relname, pg_get_expr(c.relpartbound, c.oid, true)
+    FROM pg_class c
+    LEFT JOIN pg_inherits i ON i.inhrelid = c.oid AND c.relispartition
+    LEFT JOIN pg_class parent ON parent.oid = i.inhparent
+    WHERE c.relnamespace = %(schema)s::regnamespace AND c.relkind IN ('r', 'p')
+    ORDER BY c.relispartition, c.relname
+"""
+_COLUMNS = """
+    SELECT a.attrelid, a.attname, format_type(a.atttypid, a.atttypmod), a.attnotnull, a.attidentity, a.attgenerated,
+           pg_get_expr(d.adbin, d.adrelid, true)
+    FROM pg_attribute a
+    JOIN pg_class c ON c.oid = a.attrelid
+    LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
+    WHERE c.relnamespace = %(schema)s::regnamespace AND c.relkind IN ('r', 'p') AND a.attnum > 0 AND NOT a.attisdropped
+    ORDER BY a.attrelid, a.attnum
+"""
+_CONSTRAINTS = """
+    SELECT c.relname, k.conname, pg_get_constraintdef(k.oid, true)
+    FROM pg_constraint k JOIN pg_class c ON c.oid = k.conrelid
+    WHERE k.connamespace = %(schema)s::regnamespace AND k.contype IN ('p', 'u', 'c', 'x', 'f')
+      AND k.conparentid = 0 AND NOT (c.relispartition AND NOT k.conislocal)
+    ORDER BY k.contype = 'f', k.contype = 'c', c.relname, k.conname
+"""
+_INDEXES = """
+    SELECT pg_get_indexdef(i.indexrelid, 0, true)
+    FROM pg_index i
+    JOIN pg_class c ON c.oid = i.indexrelid
+    LEFT JOIN pg_inherits h ON h.inhrelid = i.indexrelid
+    WHERE c.relnamespace = %(schema)s::regnamespace AND h.inhrelid IS NULL
+      AND NOT EXISTS (SELECT FROM pg_constraint k WHERE k.conindid = i.indexrelid AND k.contype IN ('p', 'u', 'x'))
+    ORDER BY c.relname
+"""
+_UNKNOWN = """
+    SELECT 'relation ' || c.relname FROM pg_class c
+    WHERE c.relnamespace = %(schema)s::regnamespace AND c.relkind NOT IN ('r', 'p', 'i', 'I')
+      AND NOT (c.relkind = 'S' AND EXISTS (SELECT FROM pg_depend d WHERE d.objid = c.oid AND d.deptype = 'i'))
+    UNION ALL SELECT 'function ' || proname FROM pg_proc WHERE pronamespace = %(schema)s::regnamespace
+    UNION ALL SELECT 'type ' || typname FROM pg_type t WHERE typnamespace = %(schema)s::regnamespace
+      AND typrelid = 0 AND typelem = 0
+    UNION ALL SELECT 'trigger ' || tgname FROM pg_trigger g JOIN pg_class c ON c.oid = g.tgrelid
+      WHERE c.relnamespace = %(schema)s::regnamespace AND NOT g.tgisinternal
+    UNION ALL SELECT 'policy ' || polname FROM pg_policy p JOIN pg_class c ON c.oid = p.polrelid
+      WHERE c.relnamespace = %(schema)s::regnamespace
+"""
+
+
+def read_schema(cursor: CursorWrapper, schema: str) -> SchemaText:
+    """Return the DDL and the rows of `schema`, whose name must be the current search path.
+
+    Raises UnknownObject for views, functions, triggers, types and policies.
+    """
+    wanted = {"schema": f'"{schema}"'}
+    cursor.execute(_UNKNOWN, wanted)
+    if unknown := [name for (name,) in cursor.fetchall()]:
+        raise UnknownObject(f"{schema} holds what the template can't carry: {', '.join(sorted(unknown))}")
+    cursor.execute(_COLUMNS, wanted)
+    columns: dict[int, list[str]] = {}
+    for oid, name, kind, not_null, identity, generated, default in cursor.fetchall():
+        columns.setdefault(oid, []).append(_column(name, kind, not_null, identity, generated, default))
+    cursor.execute(_TABLES, wanted)
+    tables = cursor.fetchall()
+    statements = [_table(columns[oid], *rest) for oid, *rest in tables if rest[3] is None]
+    cursor.execute(_CONSTRAINTS, wanted)
+    constraints = [_constraint(cursor, *row) for row in cursor.fetchall()]
+    statements += [text for text in constraints if " FOREIGN KEY " not in text]
+    statements += [_partition(name, parent, bound) for _, name, _, _, parent, bound in tables if parent is not None]
+    cursor.execute(_INDEXES, wanted)
+    statements += [definition for (definition,) in cursor.fetchall()]
+    statements += [text for text in constraints if " FOREIGN KEY " in text]
+    names = [name for _, name, _, _, parent, _ in tables if parent is None]
+    return SchemaText(ddl=";\n".join(statements) + ";\n", rows=_rows(cursor, names), table_count=len(names))
+
+
+def _quoted(name: str) -> str:
+    return sql.Identifier(name).as_string(None)
+
+
+def _column(name: str, kind: str, not_null: bool, identity: str, generated: str, default: str | None) -> str:
+    parts = [_quoted(name), kind]
+    if identity:
+        parts.append("GENERATED ALWAYS AS IDENTITY" if identity == "a" else "GENERATED BY DEFAULT AS IDENTITY")
+    elif generated:
+        parts.append(f"GENERATED ALWAYS AS ({default}) STORED")
+    elif default is not None:
+        parts.append(f"DEFAULT {default}")
+    return " ".join([*parts, "NOT NULL"] if not_null else parts)
+
+
+def _table(columns: list[str], name: str, partitioned: bool, key: str | None, parent: str | None, bound: str | None) -> str:
+    suffix = f" PARTITION BY {key}" if partitioned else ""
+    return f"CREATE TABLE {_quoted(name)} ({', '.join(columns)}){suffix}"
+
+
+def _partition(name: str, parent: str, bound: str) -> str:
+    return f"CREATE TABLE {_quoted(name)} PARTITION OF {_quoted(parent)} {bound}"
+
+
+def _constraint(cursor: CursorWrapper, table: str, name: str, definition: str) -> str:
+    return f"ALTER TABLE {_quoted(table)} ADD CONSTRAINT {_quoted(name)} {definition}"
+
+
+def _rows(cursor: CursorWrapper, tables: list[str]) -> str:
+    """Return INSERTs for all rows, types and all, by way of JSON; and each identity set behind its last value."""
+    texts = []
+    for table in tables:
+        name = _quoted(table)
+        cursor.execute(f"SELECT coalesce(jsonb_agg(to_jsonb(t)), '[]')::text, count(*) FROM {name} t")  # noqa: S608 - quoted
+        row = cursor.fetchone()
+        if not row or not row[1]:
+            continue
+        literal = sql.Literal(row[0]).as_string(cursor.connection)
+        texts.append(f"INSERT INTO {name} SELECT * FROM jsonb_populate_recordset(NULL::{name}, {literal});")
+        texts += _identity_positions(cursor, table)
+    return "\n".join(texts)
+
+
+def _identity_positions(cursor: CursorWrapper, table: str) -> list[str]:
+    cursor.execute("SELECT attname FROM pg_attribute WHERE attrelid = %s::regclass AND attidentity <> ''", [_quoted(table)])
+    return [
+        f"SELECT setval(pg_get_serial_sequence('{_quoted(table)}', '{column}'), max({_quoted(column)})) FROM {_quoted(table)};"  # noqa: S608
+        for (column,) in cursor.fetchall()
+    ]

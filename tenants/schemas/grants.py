@@ -1,0 +1,54 @@
+"""The rights of roles on the platform's tables in `public`: all that exist, and a test compares them with the catalogue.
+
+px_app (web and workers, on the platform's address) gets what is listed. Tenants' roles get nothing, but for PUBLIC's
+INSERT into the outbox, where a row-level policy lets each write for itself alone.
+"""
+
+from typing import Final
+
+from django.db import connections, transaction
+from psycopg import sql
+
+READ: Final = "SELECT"
+WRITE: Final = "SELECT, INSERT, UPDATE"
+OWN: Final = "SELECT, INSERT, UPDATE, DELETE"
+
+APP_GRANTS: Final[dict[str, str]] = {
+    "operators_operator": WRITE,
+    "audit_entry": "SELECT, INSERT",
+    "django_migrations": READ,
+    "django_session": OWN,
+    "events_outbox": "SELECT, INSERT",
+    "idempotency_idempotencykey": OWN,
+    "identity_account": WRITE,
+    "identity_application": WRITE,
+    "identity_passwordlink": OWN,
+    "identity_realm": WRITE,
+    "identity_signingkey": WRITE,
+    "oauth2_provider_accesstoken": OWN,
+    "oauth2_provider_devicegrant": OWN,
+    "oauth2_provider_grant": OWN,
+    "oauth2_provider_idtoken": OWN,
+    "oauth2_provider_refreshtoken": OWN,
+    "tenants_domain": OWN,
+    "tenants_installation": READ,
+    "tenants_operation": WRITE,
+    "tenants_operationstep": WRITE,
+    "tenants_schematemplate": READ,
+    "tenants_tenant": WRITE,
+}
+PUBLIC_GRANTS: Final[dict[str, str]] = {"events_outbox": "INSERT"}
+
+
+def apply_public_grants() -> None:
+    """Make the rights on every table of `public` exactly those of this file."""
+    with transaction.atomic(using="ops"), connections["ops"].cursor() as cursor:
+        cursor.execute("SELECT c.relname FROM pg_class c WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p')")
+        for (table,) in cursor.fetchall():
+            name = sql.Identifier(table)
+            cursor.execute(sql.SQL("REVOKE ALL ON {} FROM PUBLIC, px_app").format(name))  # type: ignore[arg-type]
+            for role, grants in (("px_app", APP_GRANTS), ("PUBLIC", PUBLIC_GRANTS)):
+                if rights := grants.get(table):
+                    statement = sql.SQL("GRANT {} ON {} TO {}").format(sql.SQL(rights), name, sql.SQL(role))
+                    cursor.execute(statement)  # type: ignore[arg-type]
+        cursor.execute("GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO px_app")

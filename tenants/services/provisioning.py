@@ -1,0 +1,154 @@
+import secrets
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.core.validators import EmailValidator
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from core import audit
+from core.actors import SYSTEM, Actor
+from core.errors import Invalid
+from core.idempotency.services import IdempotentCall, recall, remember
+from events import publish
+from plexica_sdk.events import TenantActivated, TenantProvisioningFailed, TenantRequested
+from tenants.errors import LinkAlreadyShown, SlugTaken
+from tenants.models import Domain, Operation, OperationStep, Tenant
+from tenants.selectors import get_operation, installation_code
+from tenants.services.operations import wake_a_worker
+from tenants.slugs import validate_slug
+
+
+@transaction.atomic
+def request_tenant(
+    *,
+    slug: str,
+    name: str,
+    admin_email: str,
+    admin_name: str = "",
+    language: str = "",
+    time_zone: str = "UTC",
+    actor: Actor,
+    call: IdempotentCall | None = None,
+) -> Operation:
+    """Write a tenant and the operation that sets it up, and wake a worker; return the operation at once.
+
+    Nothing but rows is made here. With `call`, a repetition returns the operation of the first call.
+
+    Raises Invalid for wrong values and SlugTaken if a living tenant has the slug; nothing is written then.
+    """
+    if call and (known := recall(call)):
+        return get_operation(UUID(known.location))
+    _check(slug=slug, name=name, admin_email=admin_email, language=language, time_zone=time_zone)
+    admin_name = admin_name.strip() or admin_email.partition("@")[0]
+    tenant = Tenant.new(
+        installation=installation_code(), slug=slug, name=name.strip(), admin_email=admin_email.strip(), admin_name=admin_name
+    )
+    try:
+        with transaction.atomic():
+            tenant.save(force_insert=True)
+            Domain.objects.create(domain=slug, tenant=tenant)
+    except IntegrityError:
+        raise SlugTaken(slug=slug) from None
+    operation = Operation.objects.create(
+        tenant=tenant,
+        kind=Operation.Kind.PROVISION,
+        inputs={"language": language, "time_zone": time_zone},
+        actor_kind=actor.kind,
+        actor_id=actor.id,
+        actor_name=actor.name,
+    )
+    OperationStep.objects.bulk_create(
+        OperationStep(operation=operation, position=position, path=path) for position, path in enumerate(settings.TENANT_STEPS, 1)
+    )
+    audit.record(actor=actor, action="tenant.requested", target=tenant, operation=str(operation.pk))
+    publish(TenantRequested(tenant_id=tenant.pk), actor=actor)
+    if call:
+        remember(call, status=202, location=str(operation.pk))
+    wake_a_worker(operation)
+    return operation
+
+
+def _check(**values: str) -> None:
+    errors: dict[str, list[str]] = {}
+    for field, check in _CHECKS.items():
+        try:
+            check(values[field])
+        except ValidationError as error:
+            errors[field] = list(error.messages)
+    if errors:
+        raise Invalid(errors)
+
+
+def _check_name(name: str) -> None:
+    if not name.strip():
+        raise ValidationError(_("Give the tenant a name."))
+    if len(name) > 120 or any(not character.isprintable() for character in name):
+        raise ValidationError(_("Use at most 120 printable characters."))
+
+
+def _check_language(language: str) -> None:
+    if language and language not in dict(settings.LANGUAGES):
+        raise ValidationError(_("Choose one of: %(languages)s.") % {"languages": ", ".join(dict(settings.LANGUAGES))})
+
+
+def _check_time_zone(time_zone: str) -> None:
+    from zoneinfo import available_timezones
+
+    if time_zone not in available_timezones():
+        raise ValidationError(_("This time zone is not known. Use a name such as Europe/Rome."))
+
+
+_CHECKS: dict[str, Any] = {
+    "slug": validate_slug,
+    "name": _check_name,
+    "admin_email": EmailValidator(_("Enter an e-mail address such as name@example.com.")),
+    "language": _check_language,
+    "time_zone": _check_time_zone,
+}
+
+
+def finish_provisioning(operation: Operation) -> None:
+    """Make the tenant active; called in the transaction that ends the operation."""
+    tenant = Tenant.objects.select_for_update().get(pk=operation.tenant_id)
+    tenant.status = Tenant.Status.ACTIVE
+    tenant.activated_at = timezone.now()
+    tenant.version += 1
+    tenant.save(update_fields=["status", "activated_at", "version"])
+    audit.record(actor=SYSTEM, action="tenant.activated", target=tenant, operation=str(operation.pk))
+    publish(TenantActivated(tenant_id=tenant.pk))
+
+
+def give_up_provisioning(operation: Operation) -> None:
+    """Mark the tenant as failed and free its slug and address; called when everything is undone."""
+    tenant = Tenant.objects.select_for_update().get(pk=operation.tenant_id)
+    tenant.status = Tenant.Status.FAILED
+    tenant.version += 1
+    tenant.save(update_fields=["status", "version"])
+    tenant.domains.all().delete()
+    audit.record(actor=SYSTEM, action="tenant.provisioning_failed", target=tenant, operation=str(operation.pk), code=operation.error_code)
+    publish(TenantProvisioningFailed(tenant_id=tenant.pk))
+
+
+@transaction.atomic
+def claim_first_admin_link(*, operation_id: UUID, actor: Actor) -> Tenant:
+    """Take the one chance to see the first admin's set-password link; the caller makes and shows it.
+
+    Raises LinkAlreadyShown from the second time on.
+    """
+    operation = Operation.objects.select_for_update().select_related("tenant").get(pk=operation_id)
+    tenant = operation.tenant
+    if operation.link_shown_at or operation.status != Operation.Status.SUCCEEDED:
+        raise LinkAlreadyShown(email=tenant.admin_email)
+    operation.link_shown_at = timezone.now()
+    operation.save(update_fields=["link_shown_at"])
+    audit.record(actor=actor, action="tenant.first_admin_link_shown", target=tenant)
+    return tenant
+
+
+def new_installation_code() -> str:
+    """Return six random characters of a-z2-7."""
+    return "".join(secrets.choice("abcdefghijklmnopqrstuvwxyz234567") for _ in range(6))

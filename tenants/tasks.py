@@ -1,0 +1,27 @@
+"""Celery tasks of the operations worker; they only call services."""
+
+from uuid import UUID
+
+from celery import shared_task
+
+from tenants import fleet
+from tenants.services import operations, partitions
+
+
+@shared_task
+def run_operation(operation_id: str) -> None:
+    """Carry out one operation if it is still due."""
+    operations.run_operation(UUID(operation_id))
+
+
+@shared_task
+def run_due_operations() -> None:
+    """Carry out every operation that is due: those whose hint was lost, whose worker died, whose next try has come."""
+    operations.run_due_operations()
+
+
+@shared_task
+def keep_partitions_ahead() -> None:
+    """Make the partitions of the coming days and months, of the platform and of every tenant."""
+    partitions.keep_platform_partitions_ahead()
+    fleet.keep_partitions_ahead()

@@ -1,0 +1,1 @@
+"""The tenant portal and the tenant's API. Owns no business rule."""

@@ -1,0 +1,14 @@
+from drf_spectacular.utils import extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from workspace.api.serializers import PersonSerializer
+
+
+class Me(APIView):
+    """Who the token or session belongs to."""
+
+    @extend_schema(operation_id="me_read", responses=PersonSerializer)
+    def get(self, request: Request) -> Response:
+        return Response(PersonSerializer(request.user).data)

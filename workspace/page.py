@@ -1,0 +1,51 @@
+from dataclasses import dataclass
+from typing import Any
+
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.formats import number_format
+from django.utils.translation import gettext as _
+
+from accounts.people.models import Person
+from accounts.people.selectors import count_active_people
+from core.tenancy import current
+from core.web.page import NavEntry, NavGroup
+
+
+@dataclass(frozen=True, slots=True)
+class ShownTenant:
+    """The tenant as pages name it."""
+
+    name: str
+    slug: str
+
+    @property
+    def initial(self) -> str:
+        """The letter on the tenant's tile."""
+        return self.name[:1].upper()
+
+
+def workspace(request: HttpRequest) -> dict[str, Any]:
+    """Context of every page on a tenant's address: its name and look; for its people also sidebar, menu and search."""
+    ref = current()
+    preferences = getattr(request, "preferences", None)
+    if ref is None or preferences is None:
+        return {}
+    brand = f"{reverse('brand_css')}?v={preferences.version}" if preferences.has_brand else None
+    context: dict[str, Any] = {"tenant": ShownTenant(preferences.name, ref.slug), "brand_url": brand}
+    if isinstance(getattr(request, "user", None), Person):
+        context |= {
+            "nav": [NavGroup("", _entries(request))],
+            "profile_url": reverse("profile"),
+            "search_url": reverse("workspace_search"),
+        }
+    return context
+
+
+def _entries(request: HttpRequest) -> list[NavEntry]:
+    here = getattr(request.resolver_match, "url_name", "")
+    people = number_format(count_active_people(), force_grouping=True)
+    return [
+        NavEntry(_("Dashboard"), reverse("dashboard"), "layout-dashboard", current=here == "dashboard"),
+        NavEntry(_("Team"), reverse("team_list"), "users", current=here == "team_list", count=people),
+    ]

@@ -1,0 +1,67 @@
+import csv
+
+from django.http import HttpResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils.formats import number_format
+from django.utils.translation import gettext as _
+
+from accounts.access import MemberRequest, member_required
+from accounts.people.selectors import recent_activity
+from core.audit.words import label_of
+from core.web.charts import draw_days
+from workspace import figures
+
+PERIODS = (7, 30, 90)
+DEFAULT_DAYS = 30
+
+
+def _asked_days(request: MemberRequest) -> int:
+    asked = request.GET.get("days", "")
+    return int(asked) if asked.isdecimal() and int(asked) in PERIODS else DEFAULT_DAYS
+
+
+@member_required
+def dashboard(request: MemberRequest) -> HttpResponse:
+    """The workspace's figures, sign-ins a day, and what happened last."""
+    days = _asked_days(request)
+    period = figures.current_period(days)
+    now, before = figures.sign_ins(period)
+    chart = draw_days([(day.day, day.count) for day in now], [day.count for day in before], unit=_("sign-ins"))
+    summary = _("Sign-ins a day over %(days)d days: %(total)s, before that %(before)s. The table has every value.") % {
+        "days": days,
+        "total": number_format(chart.total),
+        "before": number_format(chart.total_before),
+    }
+    context = {
+        "today": period.today,
+        "days": days,
+        "periods": [{"days": choice, "current": choice == days} for choice in PERIODS],
+        "figures": figures.list_figures(period, now, before),
+        "sign_ins": chart,
+        "sign_ins_summary": summary,
+        "sign_ins_csv_url": f"{reverse('sign_ins_csv')}?days={days}",
+        "activity": [
+            {"actor": entry.actor_name, "actor_id": entry.actor_id, "text": _activity_text(entry), "at": entry.occurred_at}
+            for entry in recent_activity()
+        ],
+    }
+    return render(request, "workspace/dashboard.html", context)
+
+
+def _activity_text(entry: object) -> str:
+    label = label_of(getattr(entry, "action", ""))
+    target = getattr(entry, "target_name", "")
+    return f"{label}: {target}" if target and target != getattr(entry, "actor_name", "") else label
+
+
+@member_required
+def sign_ins_csv(request: MemberRequest) -> HttpResponse:
+    """The chart's values as CSV."""
+    now, before = figures.sign_ins(figures.current_period(_asked_days(request)))
+    response = HttpResponse(content_type="text/csv; charset=utf-8")
+    response["Content-Disposition"] = 'attachment; filename="sign-ins.csv"'
+    writer = csv.writer(response)
+    writer.writerow(["day", "sign_ins", "sign_ins_period_before"])
+    writer.writerows([day.day.isoformat(), day.count, earlier.count] for day, earlier in zip(now, before, strict=True))
+    return response
