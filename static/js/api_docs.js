@@ -7,7 +7,7 @@ SwaggerUIBundle({
   dom_id: "#swagger-ui",
   presets: [SwaggerUIBundle.presets.apis],
   layout: "BaseLayout",
-  deepLinking: true,
+  deepLinking: false, // a link inside a button cannot be reached by keyboard
   persistAuthorization: false,
   displayRequestDuration: true,
   defaultModelsExpandDepth: -1,
@@ -17,3 +17,19 @@ SwaggerUIBundle({
     return request;
   },
 });
+
+// Swagger UI leaves out what assistive technology needs; React keeps attributes that it did not write.
+const MENDS = [
+  [".opblock-tag", { "aria-level": "2" }],
+  [".information-container", { role: "region", "aria-label": place.dataset.pxTitle }],
+  [".scheme-container", { role: "region", "aria-label": place.dataset.pxAccess }],
+  [".model-box-control, .models-control", { "aria-level": "3" }],
+];
+function mend() {
+  for (const [selector, attributes] of MENDS) {
+    for (const part of place.querySelectorAll(selector)) {
+      for (const [name, value] of Object.entries(attributes)) if (part.getAttribute(name) !== value) part.setAttribute(name, value);
+    }
+  }
+}
+new MutationObserver(mend).observe(place, { childList: true, subtree: true });
