@@ -165,17 +165,13 @@ def find_problems(root: Path) -> list[str]:
         if source.kind == "template":
             origin = source.path.relative_to(root).as_posix()
             template = source.path.read_text(encoding="utf-8")
-            problems += [
-                f"{origin}:{found}" for found in find_literal_text(template, is_html=origin.endswith(".html"))
-            ]
+            problems += [f"{origin}:{found}" for found in find_literal_text(template, is_html=origin.endswith(".html"))]
     texts = extract_texts(root)
     for path in paths:
         catalog = read_catalog(path)
         name = path.relative_to(root).as_posix()
         for text in texts:
-            if text.id and (
-                reason := _what_is_wrong(text, catalog.get(text.id, text.context), catalog.num_plurals)
-            ):
+            if text.id and (reason := _what_is_wrong(text, catalog.get(text.id, text.context), catalog.num_plurals)):
                 problems.append(f"{name}: {reason}: {_forms(text.id)[0]!r} ({text.locations[0][0]})")
     return problems
 
@@ -210,9 +206,7 @@ def main(arguments: list[str] | None = None) -> int:
     )
     parser.add_argument("action", choices=["extract", "compile", "check"])
     parser.add_argument("--root", type=Path, default=ROOT, help="the tree to work on (default: this one)")
-    parser.add_argument(
-        "--language", action="append", default=["it"], help="extract: begin this language too"
-    )
+    parser.add_argument("--language", action="append", default=["it"], help="extract: begin this language too")
     options = parser.parse_args(arguments)
     match options.action:
         case "extract":

@@ -110,7 +110,9 @@ def signed_in(world: people.World, django_db_blocker: Any) -> Callable[..., Visi
             with django_db_blocker.unblock():
                 from django.db import connection
 
-                assert not connection.in_atomic_block or who in cookies, "sign in before the test's transaction: use `session_of`"
+                assert not connection.in_atomic_block or who in cookies, (
+                    "sign in before the test's transaction: use `session_of`"
+                )
                 cookies[who] = Visitor(person.tenant).sign_in(person.email, person.password).cookies
         return Visitor(person.tenant, cookies=cookies[who])
 

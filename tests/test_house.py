@@ -22,15 +22,9 @@ def test_imports_of_every_room_are_sorted_as_ours() -> None:
     assert set(ROOMS) <= set(TOOLS["ruff"]["lint"]["isort"]["known-first-party"])
 
 
-@pytest.mark.parametrize(
-    "contract", TOOLS["importlinter"]["contracts"], ids=lambda contract: contract["name"]
-)
+@pytest.mark.parametrize("contract", TOOLS["importlinter"]["contracts"], ids=lambda contract: contract["name"])
 def test_an_import_rule_leaves_out_no_room(contract: dict[str, list[str]]) -> None:
-    named = (
-        contract.get("layers", [])
-        + contract.get("source_modules", [])
-        + contract.get("forbidden_modules", [])
-    )
+    named = contract.get("layers", []) + contract.get("source_modules", []) + contract.get("forbidden_modules", [])
     rooms = {room.strip("() ") for layer in named for room in layer.split("|")}
 
     assert set(ROOMS) - {"deploy"} <= rooms

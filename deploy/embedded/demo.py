@@ -133,9 +133,7 @@ class Demo:
         if self.stamps.is_fresh("migrated", mark):
             return
         manage: list[str | Path] = [self.python, "manage.py"]
-        self.steps.run(
-            "the database is migrated", "migrate", [*manage, "setup_database"], [*manage, "migrate"]
-        )
+        self.steps.run("the database is migrated", "migrate", [*manage, "setup_database"], [*manage, "migrate"])
         self.stamps.put("migrated", mark)
 
     def _roles(self) -> tuple[str, ...]:
@@ -147,9 +145,7 @@ class Demo:
         return str((self.tree.stack / "postgres" / "PG_VERSION").stat().st_mtime_ns)
 
     def _seed(self) -> list[dict[str, Any]]:
-        printed = self.steps.run(
-            "the tenants are there", "seed", [self.python, "manage.py", "seed_demo", "--json"]
-        )
+        printed = self.steps.run("the tenants are there", "seed", [self.python, "manage.py", "seed_demo", "--json"])
         for line in reversed(printed.splitlines()):
             if line.startswith("{"):
                 self.stamps.put("seeded", self._database_identity())
@@ -172,9 +168,7 @@ class Demo:
                 reason = str(error)
             time.sleep(0.15)
         log = self.programs["web"].log
-        raise StackError(
-            f"the web server is not ready after {WEB_PATIENCE_S} s: {reason}\n{processes.last_lines(log)}"
-        )
+        raise StackError(f"the web server is not ready after {WEB_PATIENCE_S} s: {reason}\n{processes.last_lines(log)}")
 
     def _watch_servers(self) -> None:
         for name in USUAL:

@@ -32,9 +32,7 @@ class Run:
     def write(self) -> None:
         me = processes.mark(os.getpid())
         born = me.born if me else ""
-        write_json(
-            self.path, {"token": self.token, "pid": os.getpid(), "born": born, "servers": self.servers}
-        )
+        write_json(self.path, {"token": self.token, "pid": os.getpid(), "born": born, "servers": self.servers})
 
     def remove(self) -> None:
         self.path.unlink(missing_ok=True)

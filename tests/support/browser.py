@@ -71,7 +71,9 @@ class Visitor:
             cookies, self.client.cookies = self.client.cookies, type(self.client.cookies)()
         try:
             sender = getattr(self.client, method.lower())
-            response: HttpResponse = sender(target, HTTP_HOST=host, SERVER_NAME=host.rpartition(":")[0] or host, **headers, **kwargs)
+            response: HttpResponse = sender(
+                target, HTTP_HOST=host, SERVER_NAME=host.rpartition(":")[0] or host, **headers, **kwargs
+            )
         finally:
             if cookies is not None:
                 self.client.cookies = cookies

@@ -3,8 +3,8 @@
 import fcntl
 import hashlib
 import os
-from contextlib import contextmanager
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
@@ -20,7 +20,11 @@ def _prepared_name() -> str:
     """A name that changes with whatever the prepared database is made from."""
     digest = hashlib.sha256(os.environ.get("PLEXICA_ENCRYPTION_KEYS", "").encode())
     sources = [*ROOT.glob("*/migrations/*.py"), *ROOT.glob("*/*/migrations/*.py"), ROOT / "tests/support/people.py"]
-    sources += [*ROOT.glob("tenants/schemas/*.py"), *ROOT.glob("accounts/identity/builtin/*.py"), ROOT / "tenants/steps.py"]
+    sources += [
+        *ROOT.glob("tenants/schemas/*.py"),
+        *ROOT.glob("accounts/identity/builtin/*.py"),
+        ROOT / "tenants/steps.py",
+    ]
     for path in sorted(sources):
         digest.update(path.read_bytes())
     return f"px_test_{digest.hexdigest()[:10]}"
@@ -54,7 +58,10 @@ def use_worker_database(worker: str) -> None:
     number = 2 + 2 * (int(worker.removeprefix("gw")) if worker.startswith("gw") else 6)
     settings.CACHES["default"]["LOCATION"] = with_redis_database(settings.CACHES["default"]["LOCATION"], number)
     settings.CELERY_BROKER_URL = with_redis_database(settings.CELERY_BROKER_URL, number + 1)
-    os.environ["PLEXICA_REDIS_URL"], os.environ["PLEXICA_BROKER_URL"] = settings.CACHES["default"]["LOCATION"], settings.CELERY_BROKER_URL
+    os.environ["PLEXICA_REDIS_URL"], os.environ["PLEXICA_BROKER_URL"] = (
+        settings.CACHES["default"]["LOCATION"],
+        settings.CELERY_BROKER_URL,
+    )
     from plexica.celery import app
 
     app.conf.broker_url = app.conf.broker_read_url = app.conf.broker_write_url = settings.CELERY_BROKER_URL

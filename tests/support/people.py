@@ -68,7 +68,11 @@ def load_world() -> World:
     from tenants.models import Tenant
 
     tenants = {slug: Tenant.objects.get(slug=slug).ref for slug in TENANTS}
-    people = {who: TestPerson(tenants[slug], email_of(who), PASSWORD) for slug, staff in TENANTS.items() for who, _, _ in staff}
+    people = {
+        who: TestPerson(tenants[slug], email_of(who), PASSWORD)
+        for slug, staff in TENANTS.items()
+        for who, _, _ in staff
+    }
     people["operator"] = TestPerson(None, email_of("operator"), PASSWORD)
     return World(
         acme=tenants["acme-corp"],
