@@ -46,9 +46,11 @@ def _make(cursor: CursorWrapper, table: str, name: str, start: datetime, end: da
     }
     for statement in (
         "CREATE TABLE {name} (LIKE {table} INCLUDING DEFAULTS INCLUDING CONSTRAINTS)",
-        "WITH moved AS ("
-        "DELETE FROM {default} WHERE {key} >= {start} AND {key} < {end} RETURNING *)"
-        " INSERT INTO {name} SELECT * FROM moved",
+        (
+            "WITH moved AS ("
+            "DELETE FROM {default} WHERE {key} >= {start} AND {key} < {end} RETURNING *)"
+            " INSERT INTO {name} SELECT * FROM moved"
+        ),
         "ALTER TABLE {table} ATTACH PARTITION {name} FOR VALUES FROM ({start}) TO ({end})",
     ):
         cursor.execute(sql.SQL(statement).format(**parts))  # type: ignore[arg-type]

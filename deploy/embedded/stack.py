@@ -89,11 +89,9 @@ class Stack:
     def _row(self, name: str) -> Row:
         server = self.server(name)
         mark = self.running(name)
-        if mark:
-            state = "running" if _answers(server) else "not answering"
-        else:
-            state = "died" if self._recorded(name) else "stopped"
-        return Row(name, state, mark.pid if mark else None, server.address, server.folder, server.version())
+        alive = "running" if mark and _answers(server) else "not answering"
+        dead = "died" if self._recorded(name) else "stopped"
+        return Row(name, alive if mark else dead, mark.pid if mark else None, server.address, server.folder, server.version())
 
     # --- starting -----------------------------------------------------------------------------------
 
