@@ -1,3 +1,5 @@
+from typing import Any
+
 from django.conf import settings
 from django.contrib import messages
 from django.core.paginator import Paginator
@@ -29,8 +31,9 @@ def team_list(request: MemberRequest) -> HttpResponse:
     sort = request.GET.get("sort", "") if request.GET.get("sort") in SORTS else "name"
     people = list_people(query=query).order_by(SORTS[sort], "id")
     page = Paginator(people, PAGE_SIZE).get_page(request.GET.get("page"))
-    page.object_list = [_shown(person) for person in page.object_list]
-    context = {"page_obj": page, "total": Person.objects.count(), "q": query, "sort": sort}
+    rows: Any = page
+    rows.object_list = [_shown(person) for person in page.object_list]
+    context = {"page_obj": rows, "total": Person.objects.count(), "q": query, "sort": sort}
     fragment = "#rows" if request.headers.get("HX-Target") == "rows" else ""
     return render(request, f"workspace/team_list.html{fragment}", context)
 
