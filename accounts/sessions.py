@@ -64,4 +64,3 @@ def _principal(request: HttpRequest) -> Any:
         belongs = isinstance(user, Account) == is_issuer_path(request)
         request._principal = user if user.is_authenticated and belongs else AnonymousUser()  # type: ignore[attr-defined]
     return request._principal  # type: ignore[attr-defined]
-

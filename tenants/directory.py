@@ -97,9 +97,8 @@ def _changed_since(horizon: int | None) -> tuple[set[UUID], int]:
             " ARRAY(SELECT id FROM tenants_tenant WHERE changed_xid >= %s)",
             [horizon if horizon is not None else 2**62],
         )
-        row = cursor.fetchone()
-    assert row is not None
-    return set(row[1]), int(row[0])
+        ((new_horizon, changed),) = cursor.fetchall()
+    return set(changed), int(new_horizon)
 
 
 _directory = Directory()

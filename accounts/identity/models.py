@@ -32,7 +32,9 @@ class Realm(models.Model):
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=["is_current"], condition=Q(is_current=True), name="identity_realm_one_current"),
+            models.UniqueConstraint(
+                fields=["is_current"], condition=Q(is_current=True), name="identity_realm_one_current"
+            ),
         ]
 
     def __str__(self) -> str:

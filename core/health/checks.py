@@ -16,7 +16,9 @@ def database() -> None:
 
 def cache() -> None:
     """Valkey answers; without it pages and tokens still work, only slower."""
-    with Redis.from_url(settings.CACHES["default"]["LOCATION"], socket_timeout=TIMEOUT_S, socket_connect_timeout=TIMEOUT_S) as client:
+    with Redis.from_url(
+        settings.CACHES["default"]["LOCATION"], socket_timeout=TIMEOUT_S, socket_connect_timeout=TIMEOUT_S
+    ) as client:
         client.ping()
 
 

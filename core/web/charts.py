@@ -105,9 +105,7 @@ def _scale(highest: int) -> tuple[int, tuple[int, ...]]:
     rough = max(highest, 1) / 4
     magnitude = 10 ** math.floor(math.log10(rough)) if rough >= 1 else 1
     step = next(
-        int(nice * magnitude)
-        for nice in (1, 2, 2.5, 5, 10)
-        if nice * magnitude >= rough and nice * magnitude % 1 == 0
+        int(nice * magnitude) for nice in (1, 2, 2.5, 5, 10) if nice * magnitude >= rough and nice * magnitude % 1 == 0
     )
     rows = max(1, math.ceil(max(highest, 1) / step))
     return rows * step, tuple(row * step for row in range(rows, -1, -1))

@@ -27,7 +27,9 @@ class ProblemAwareSchema(AutoSchema):
         responses = found if isinstance(found, dict) else {"200": found}
         return {**responses, "default": OpenApiResponse(ProblemSerializer, description="Problem")}
 
-    def _get_response_for_code(self, serializer: Any, status_code: str, media_types: Any = None, direction: str = "response") -> Any:
+    def _get_response_for_code(
+        self, serializer: Any, status_code: str, media_types: Any = None, direction: str = "response"
+    ) -> Any:
         if status_code == "default":
             media_types = ["application/problem+json"]
         return super()._get_response_for_code(serializer, status_code, media_types, direction)

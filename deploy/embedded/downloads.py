@@ -7,6 +7,7 @@ import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
+from deploy.embedded import progress
 from deploy.embedded.errors import StackError
 from deploy.embedded.files import locked
 
@@ -29,6 +30,7 @@ def cached(name: str, build: Callable[[Path], None]) -> Path:
     folder = cache_folder() / name
     with locked(cache_folder() / f".{name}.lock"):
         if not folder.exists():
+            progress.say(f"fetching {name} into {folder} (first time only)")
             with tempfile.TemporaryDirectory(dir=cache_folder(), prefix=f".{name}.") as scratch:
                 build(Path(scratch) / "new")
                 (Path(scratch) / "new").rename(folder)
@@ -77,6 +79,4 @@ class _one_sentence:  # noqa: N801 -- reads as a verb
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: object) -> None:
         if isinstance(error, Exception):
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-            raise StackError(
-                f"{self.what} could not be downloaded: {reason}. Try again when online."
-            ) from error
+            raise StackError(f"{self.what} could not be downloaded: {reason}. Try again when online.") from error

@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -50,6 +51,7 @@ class Stack:
         self.secrets = Secrets(tree.stack / "secrets.json")
         self.started: list[str] = []  # by this object: what the demo ends when it ends
         self._state_file = tree.stack / "state.json"
+        self._use_file = tree.stack / "in-use"
         self._writing = threading.Lock()
         self._cancelled = threading.Event()
 
@@ -87,11 +89,9 @@ class Stack:
     def _row(self, name: str) -> Row:
         server = self.server(name)
         mark = self.running(name)
-        if mark:
-            state = "running" if _answers(server) else "not answering"
-        else:
-            state = "died" if self._recorded(name) else "stopped"
-        return Row(name, state, mark.pid if mark else None, server.address, server.folder, server.version())
+        alive = "running" if mark and _answers(server) else "not answering"
+        dead = "died" if self._recorded(name) else "stopped"
+        return Row(name, alive if mark else dead, mark.pid if mark else None, server.address, server.folder, server.version())
 
     # --- starting -----------------------------------------------------------------------------------
 
@@ -133,6 +133,8 @@ class Stack:
             future.result()
 
     def _up_one(self, server: Server) -> None:
+        if self._cancelled.is_set():
+            raise Stopped
         mark = self.running(server.name)
         if mark and _answers(server):
             return
@@ -141,9 +143,7 @@ class Stack:
             mark = self._spawn(server)
         self._wait_until_ready(server, mark)
         server.after_start()
-        self.say(
-            f"{server.title} {server.version()} is ready at {server.address} ({time.monotonic() - began:.1f} s)"
-        )
+        self.say(f"{server.title} {server.version()} is ready at {server.address} ({time.monotonic() - began:.1f} s)")
 
     def _spawn(self, server: Server) -> Mark:
         # what an earlier run left behind without a record, or what remains of a killed server
@@ -190,6 +190,18 @@ class Stack:
                 f"The disk of {self.tree.stack} has less than {LEAST_DISK_BYTES // 1024**2} MB left; free some space."
             )
 
+    def cancel(self) -> None:
+        """Let an `up` that waits in another thread give up. Nothing can be started afterwards."""
+        self._cancelled.set()
+
+    def in_use(self) -> AbstractContextManager[bool]:
+        """While this is held, the demo leaves the servers running when it ends."""
+        return locked(self._use_file, shared=True)
+
+    def is_used_by_others(self) -> bool:
+        with locked(self._use_file, wait=False) as alone:
+            return not alone
+
     def forget_ports(self, names: Iterable[str]) -> None:
         """Let other ports be chosen for these servers, unless they run."""
         with self._alone(), self._writing:
@@ -215,9 +227,7 @@ class Stack:
             if not batch:
                 continue
             with ThreadPoolExecutor(len(batch)) as pool:
-                stopped += [
-                    name for name, ended in zip(batch, pool.map(self._down_one, batch), strict=True) if ended
-                ]
+                stopped += [name for name, ended in zip(batch, pool.map(self._down_one, batch), strict=True) if ended]
         return stopped
 
     def _down_one(self, name: str) -> bool:

@@ -21,7 +21,9 @@ _SHARED = [
     structlog.stdlib.add_logger_name,
     structlog.processors.TimeStamper(fmt="iso", utc=True),
 ]
-_RENDERER = structlog.processors.JSONRenderer() if _logs.log_format == "json" else structlog.dev.ConsoleRenderer(colors=False)
+_RENDERER = (
+    structlog.processors.JSONRenderer() if _logs.log_format == "json" else structlog.dev.ConsoleRenderer(colors=False)
+)
 
 LOGGING = {
     "version": 1,
@@ -48,7 +50,7 @@ LOGGING = {
         "fontTools": {"level": "WARNING"},
     },
 }
-DJANGO_STRUCTLOG_USER_ID_FIELD = None
+DJANGO_STRUCTLOG_USER_ID_FIELD = "pk"
 DJANGO_STRUCTLOG_CELERY_ENABLED = True
 DJANGO_STRUCTLOG_IP_LOGGING_ENABLED = False
 

@@ -43,7 +43,9 @@ PUBLIC_GRANTS: Final[dict[str, str]] = {"events_outbox": "INSERT"}
 def apply_public_grants() -> None:
     """Make the rights on every table of `public` exactly those of this file."""
     with transaction.atomic(using="ops"), connections["ops"].cursor() as cursor:
-        cursor.execute("SELECT c.relname FROM pg_class c WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p')")
+        cursor.execute(
+            "SELECT c.relname FROM pg_class c WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p')"
+        )
         for (table,) in cursor.fetchall():
             name = sql.Identifier(table)
             cursor.execute(sql.SQL("REVOKE ALL ON {} FROM PUBLIC, px_app").format(name))  # type: ignore[arg-type]

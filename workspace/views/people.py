@@ -61,7 +61,13 @@ def profile(request: MemberRequest) -> HttpResponse:
         messages.success(request, _("Your profile is saved."))
         response = HttpResponseRedirect(reverse("profile"))
         # readable by the theme switch, which draws without asking the server
-        response.set_cookie(settings.THEME_COOKIE_NAME, theme, max_age=365 * 24 * 3600, samesite="Lax", secure=settings.SESSION_COOKIE_SECURE)
+        response.set_cookie(
+            settings.THEME_COOKIE_NAME,
+            theme,
+            max_age=365 * 24 * 3600,
+            samesite="Lax",
+            secure=settings.SESSION_COOKIE_SECURE,
+        )
         return response
     return render(request, "workspace/profile.html", {"form": form}, status=422 if form.errors else 200)
 
@@ -78,7 +84,10 @@ def workspace_search(request: MemberRequest) -> HttpResponse:
     groups = [PaletteGroup(_("Pages"), [page for page in pages if query.lower() in page.label.lower()])]
     if query:
         team = reverse("team_list")
-        people = [PaletteEntry(person.name, f"{team}?q={person.email}", "user-circle", person.email) for person in list_people(query=query)[:8]]
+        people = [
+            PaletteEntry(person.name, f"{team}?q={person.email}", "user-circle", person.email)
+            for person in list_people(query=query)[:8]
+        ]
         groups.append(PaletteGroup(_("People"), people))
     context = {"query": query, "groups": [group for group in groups if group.entries]}
     return render(request, "components/palette_results.html", context)

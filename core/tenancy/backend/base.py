@@ -114,7 +114,7 @@ class DatabaseWrapper(TenantsDatabaseWrapper):  # type: ignore[misc]
         owner = self._own_options.get("owner_role")
         return owner or (ref.role if ref else None), path
 
-    _trusted_role: str | None | bool = False
+    _trusted_role: str | bool | None = False
 
     @contextmanager
     def as_login(self) -> Iterator[None]:
@@ -138,7 +138,9 @@ class DatabaseWrapper(TenantsDatabaseWrapper):  # type: ignore[misc]
     def _apply_in_transaction(self, wanted: State) -> None:
         if self.get_autocommit():
             if wanted != (None, PUBLIC_SCHEMA):
-                raise StatementOutsideTransaction("open a transaction: the connection pool keeps no role between statements")
+                raise StatementOutsideTransaction(
+                    "open a transaction: the connection pool keeps no role between statements"
+                )
             return
         if wanted != self._applied and not self._in_failed_transaction():
             self._send(wanted, local=True)
@@ -226,7 +228,9 @@ class DatabaseWrapper(TenantsDatabaseWrapper):  # type: ignore[misc]
         return cursor
 
     def _named_cursor(self, name: str) -> TenancyServerSideCursor:
-        return TenancyServerSideCursor(self.connection, name=name, scrollable=False, withhold=self.connection.autocommit)
+        return TenancyServerSideCursor(
+            self.connection, name=name, scrollable=False, withhold=self.connection.autocommit
+        )
 
 
 def _as_text(query: Any) -> str:

@@ -163,9 +163,7 @@ def control(field: BoundField, css: str = "", **attributes: object) -> SafeStrin
     own = field.field.widget.attrs.get("class", "")
     classes = (_CLASSES.get(kind(field), "form-control"), css, own)
     attrs: dict[str, str | bool] = {"class": " ".join(filter(None, classes))}
-    attrs |= {
-        name.replace("_", "-"): str(value) for name, value in attributes.items() if value not in ("", None)
-    }
+    attrs |= {name.replace("_", "-"): str(value) for name, value in attributes.items() if value not in ("", None)}
     return mark_safe(field.as_widget(attrs=attrs))  # noqa: S308 as_widget escapes
 
 

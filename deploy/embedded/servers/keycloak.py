@@ -24,7 +24,7 @@ class Keycloak(Server):
     title = "Keycloak"
     port_names = ("keycloak", "management")
     needs = ("postgres",)
-    start_timeout_s = 180
+    start_timeout_s = 300
 
     def __init__(self, *args: object, postgres: Postgres) -> None:
         super().__init__(*args)  # type: ignore[arg-type]
@@ -67,9 +67,7 @@ class Keycloak(Server):
             KC_BOOTSTRAP_ADMIN_USERNAME="admin",
             KC_BOOTSTRAP_ADMIN_PASSWORD=self.secrets.get("keycloak_admin"),
         )
-        return Command(
-            [self.program, *_java_options(self.folder, "768m"), "start", "--optimized", *argv], hidden
-        )
+        return Command([self.program, *_java_options(self.folder, "768m"), "start", "--optimized", *argv], hidden)
 
     def why_not_ready(self) -> str | None:
         address = f"http://127.0.0.1:{self.ports['management']}/health/ready"
@@ -124,6 +122,8 @@ def _java_options(home: Path, memory: str) -> list[str]:
         "--add-opens=java.base/java.util=ALL-UNNAMED",
         "--add-opens=java.base/java.util.concurrent=ALL-UNNAMED",
         "--add-opens=java.base/java.security=ALL-UNNAMED",
+        "--add-opens=java.base/java.lang=ALL-UNNAMED",
+        "--enable-native-access=ALL-UNNAMED",
         f"-Dkc.home.dir={home}",
         f"-Djboss.server.config.dir={home}/conf",
         "-cp",
