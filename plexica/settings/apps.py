@@ -26,7 +26,7 @@ TABLELESS_APPS = [
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.messages",
-    "django.contrib.staticfiles",
+    "core.web.apps.StaticFiles",
     "accounts",
     "core.web",
     "core.health",

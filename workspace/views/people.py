@@ -80,15 +80,15 @@ def workspace_search(request: MemberRequest) -> HttpResponse:
     """What the command palette finds: pages and people."""
     query = request.GET.get("q", "").strip()
     pages = [
-        PaletteEntry(_("Dashboard"), reverse("dashboard"), "layout-dashboard"),
-        PaletteEntry(_("Team"), reverse("team_list"), "users"),
-        PaletteEntry(_("Your profile"), reverse("profile"), "user-circle"),
+        PaletteEntry(_("Dashboard"), reverse("dashboard"), icon="layout-dashboard"),
+        PaletteEntry(_("Team"), reverse("team_list"), icon="users"),
+        PaletteEntry(_("Your profile"), reverse("profile"), icon="user-circle"),
     ]
     groups = [PaletteGroup(_("Pages"), [page for page in pages if query.lower() in page.label.lower()])]
     if query:
         team = reverse("team_list")
         people = [
-            PaletteEntry(person.name, f"{team}?q={person.email}", "user-circle", person.email)
+            PaletteEntry(person.name, f"{team}?q={person.email}", icon="user-circle", note=person.email)
             for person in list_people(query=query)[:8]
         ]
         groups.append(PaletteGroup(_("People"), people))
