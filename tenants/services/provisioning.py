@@ -13,6 +13,7 @@ from core import audit
 from core.actors import SYSTEM, Actor
 from core.errors import Invalid
 from core.idempotency.services import IdempotentCall, recall, remember
+from core.time_zones import known_time_zones
 from events import publish
 from plexica_sdk.events import TenantActivated, TenantProvisioningFailed, TenantRequested
 from tenants.errors import LinkAlreadyShown, SlugTaken
@@ -101,9 +102,7 @@ def _check_language(language: str) -> None:
 
 
 def _check_time_zone(time_zone: str) -> None:
-    from zoneinfo import available_timezones
-
-    if time_zone not in available_timezones():
+    if time_zone not in known_time_zones():
         raise ValidationError(_("This time zone is not known. Use a name such as Europe/Rome."))
 
 
