@@ -19,7 +19,7 @@ from plexica_sdk.events import TenantActivated, TenantProvisioningFailed, Tenant
 from tenants.errors import LinkAlreadyShown, SlugTaken
 from tenants.models import Domain, Operation, OperationStep, Tenant
 from tenants.selectors import get_operation, installation_code
-from tenants.services.operations import wake_a_worker
+from tenants.services.operations import Ending, register_kind, wake_a_worker
 from tenants.slugs import validate_slug
 
 
@@ -141,6 +141,9 @@ def give_up_provisioning(operation: Operation) -> None:
         code=operation.error_code,
     )
     publish(TenantProvisioningFailed(tenant_id=tenant.pk))
+
+
+register_kind(Operation.Kind.PROVISION, Ending(finish_provisioning, give_up_provisioning))
 
 
 @transaction.atomic
