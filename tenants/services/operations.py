@@ -17,10 +17,12 @@ from uuid import UUID
 
 import structlog
 from botocore.exceptions import BotoCoreError
+from celery import current_app
 from django.db import InterfaceError, OperationalError, connection, connections, transaction
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from kombu.exceptions import OperationalError as BrokerError
 
 from core.errors import PlexicaError, Unavailable
 from tenants.errors import LeftoversFound
@@ -43,23 +45,21 @@ class Ending:
     failed: Callable[[Operation], None]
 
 
-def ending_of(kind: str) -> Ending:
-    """Return the ending of a kind of operation."""
-    from tenants.services import provisioning
+_endings: dict[str, Ending] = {}
 
-    return {
-        Operation.Kind.PROVISION: Ending(provisioning.finish_provisioning, provisioning.give_up_provisioning),
-    }[Operation.Kind(kind)]
+
+def register_kind(kind: Operation.Kind, ending: Ending) -> None:
+    """Say how operations of one kind end; the service that asks for them registers it."""
+    _endings[kind] = ending
 
 
 def wake_a_worker(operation: Operation, *, delay_s: float = 0.0) -> None:
     """Send a hint after commit. Losing it costs seconds: a beat finds what is due."""
-    from tenants.tasks import run_operation
 
     def hint() -> None:
         try:
-            run_operation.apply_async(args=[str(operation.pk)], countdown=delay_s or None)
-        except run_operation.OperationalError as error:
+            current_app.send_task("tenants.tasks.run_operation", args=(str(operation.pk),), countdown=delay_s)
+        except BrokerError as error:
             log.warning("operation_hint_lost", operation=str(operation.pk), error=str(error))
 
     transaction.on_commit(hint)
@@ -187,7 +187,7 @@ class _Run:
                 continue
             if self.lease.lost.is_set() or not self._run_step(row):
                 return
-        self._end(Operation.Status.SUCCEEDED, ending_of(self.operation.kind).succeeded)
+        self._end(Operation.Status.SUCCEEDED, _endings[self.operation.kind].succeeded)
 
     def _without_leftovers(self, steps: list[OperationStep]) -> bool:
         """Look for things of an earlier life before the first step; named, they end the operation untouched."""
@@ -208,7 +208,7 @@ class _Run:
         first.attempt += 1
         self._retry_or_undo(first, error)
         if self.operation.status == Operation.Status.UNDOING:
-            self._end(Operation.Status.FAILED, ending_of(self.operation.kind).failed)
+            self._end(Operation.Status.FAILED, _endings[self.operation.kind].failed)
         return False
 
     def _run_step(self, row: OperationStep) -> bool:
@@ -259,7 +259,7 @@ class _Run:
         for row in reversed(touched):
             if self.lease.lost.is_set() or not self._undo_step(row, step_at(row.path)):
                 return
-        self._end(Operation.Status.FAILED, ending_of(self.operation.kind).failed)
+        self._end(Operation.Status.FAILED, _endings[self.operation.kind].failed)
 
     def _undo_step(self, row: OperationStep, step: TenantStep) -> bool:
         try:

@@ -13,12 +13,13 @@ from core import audit
 from core.actors import SYSTEM, Actor
 from core.errors import Invalid
 from core.idempotency.services import IdempotentCall, recall, remember
+from core.time_zones import known_time_zones
 from events import publish
 from plexica_sdk.events import TenantActivated, TenantProvisioningFailed, TenantRequested
 from tenants.errors import LinkAlreadyShown, SlugTaken
 from tenants.models import Domain, Operation, OperationStep, Tenant
 from tenants.selectors import get_operation, installation_code
-from tenants.services.operations import wake_a_worker
+from tenants.services.operations import Ending, register_kind, wake_a_worker
 from tenants.slugs import validate_slug
 
 
@@ -107,9 +108,7 @@ def _check_language(language: str) -> None:
 
 
 def _check_time_zone(time_zone: str) -> None:
-    from zoneinfo import available_timezones
-
-    if time_zone not in available_timezones():
+    if time_zone not in known_time_zones():
         raise ValidationError(_("This time zone is not known. Use a name such as Europe/Rome."))
 
 
@@ -156,6 +155,9 @@ def give_up_provisioning(operation: Operation) -> None:
         code=operation.error_code,
     )
     publish(TenantProvisioningFailed(tenant_id=tenant.pk))
+
+
+register_kind(Operation.Kind.PROVISION, Ending(finish_provisioning, give_up_provisioning))
 
 
 @transaction.atomic
