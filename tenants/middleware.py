@@ -8,8 +8,9 @@ from django.core.exceptions import DisallowedHost
 from django.db import connection, transaction
 from django.http import HttpRequest, HttpResponseBase
 
-from core.errors import TenantNotReady, TenantSuspended, UnknownAddress
+from core.errors import PlexicaError, TenantNotReady, TenantSuspended, UnknownAddress
 from core.tenancy import TenantRef, enter, enter_platform
+from core.web.errors import error_response
 from tenants.directory import find_by_host
 from tenants.models import Tenant
 
@@ -28,7 +29,11 @@ class TenantMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        ref = self._tenant_at(request)
+        request.tenant = None  # type: ignore[attr-defined]
+        try:
+            ref = self._tenant_at(request)
+        except PlexicaError as error:  # Django would make a fault of it before any other middleware sees it
+            return error_response(request, error)
         request.tenant = ref  # type: ignore[attr-defined]
         request.urlconf = settings.TENANT_URLCONF if ref else settings.PLATFORM_URLCONF
         stack = ExitStack()

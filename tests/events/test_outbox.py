@@ -96,10 +96,11 @@ def test_a_role_whose_name_ends_like_a_tenants_writes_nothing(world):
     with superuser() as admin:
         admin.execute(f"CREATE ROLE {name}")
         try:
-            with pytest.raises(errors.InsufficientPrivilege), admin.transaction():
-                admin.execute(f"SET LOCAL ROLE {name}")
+            admin.execute(f"SET ROLE {name}")
+            with pytest.raises(errors.InsufficientPrivilege):
                 admin.execute(INSERT, [world.acme.id])
         finally:
+            admin.execute("RESET ROLE")
             admin.execute(f"DROP ROLE {name}")
 
 

@@ -136,7 +136,9 @@ def test_a_file_that_holds_no_secret_names_its_variable(env, tmp_path, content):
 def shown(expression, **variables):
     code = f"from django.conf import settings; print({expression})"
     env = {**os.environ, "DJANGO_SETTINGS_MODULE": "plexica.settings", **variables}
-    ran = subprocess.run([sys.executable, "-c", code], cwd=BASE_DIR, env=env, capture_output=True, text=True, check=False)
+    ran = subprocess.run(
+        [sys.executable, "-c", code], cwd=BASE_DIR, env=env, capture_output=True, text=True, check=False
+    )
     return ran.stdout.strip() or ran.stderr
 
 
