@@ -41,7 +41,11 @@ class FirstAdminStep(TenantStep):
         account = provider().make_account(tenant.ref, email=tenant.admin_email, name=tenant.admin_name)
         with enter(tenant.ref):
             add_person(
-                realm=current_realm(), subject=account.subject, email=tenant.admin_email, name=tenant.admin_name, role="admin"
+                realm=current_realm(),
+                subject=account.subject,
+                email=tenant.admin_email,
+                name=tenant.admin_name,
+                role="admin",
             )
             mail_password_link.delay(subject=account.subject)
         return tenant.admin_email

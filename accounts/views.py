@@ -35,7 +35,9 @@ def set_language(request: HttpRequest) -> HttpResponse:
     """Speak another language: a signed-in person's is kept with them, a visitor's in a cookie."""
     language = request.POST.get("language", "")
     onward = request.POST.get("next", "/")
-    if not url_has_allowed_host_and_scheme(onward, allowed_hosts={request.get_host()}, require_https=request.is_secure()):
+    if not url_has_allowed_host_and_scheme(
+        onward, allowed_hosts={request.get_host()}, require_https=request.is_secure()
+    ):
         onward = "/"
     response = HttpResponseRedirect(onward)
     if language not in dict(settings.LANGUAGES):

@@ -46,15 +46,20 @@ def _make(cursor: CursorWrapper, table: str, name: str, start: datetime, end: da
     }
     for statement in (
         "CREATE TABLE {name} (LIKE {table} INCLUDING DEFAULTS INCLUDING CONSTRAINTS)",
-        "WITH moved AS (DELETE FROM {default} WHERE {key} >= {start} AND {key} < {end} RETURNING *) INSERT INTO {name} SELECT * FROM moved",
+        (
+            "WITH moved AS ("
+            "DELETE FROM {default} WHERE {key} >= {start} AND {key} < {end} RETURNING *)"
+            " INSERT INTO {name} SELECT * FROM moved"
+        ),
         "ALTER TABLE {table} ATTACH PARTITION {name} FOR VALUES FROM ({start}) TO ({end})",
     ):
-        cursor.execute(sql.SQL(statement).format(**parts))  # type: ignore[arg-type]
+        cursor.execute(sql.SQL(statement).format(**parts))
 
 
 def _partition_key(cursor: CursorWrapper, table: str) -> str:
     cursor.execute(
-        "SELECT a.attname FROM pg_partitioned_table p JOIN pg_attribute a ON a.attrelid = p.partrelid AND a.attnum = p.partattrs[0]"
+        "SELECT a.attname FROM pg_partitioned_table p"
+        " JOIN pg_attribute a ON a.attrelid = p.partrelid AND a.attnum = p.partattrs[0]"
         " WHERE p.partrelid = to_regclass(%s)",
         [f'"{table}"'],
     )

@@ -18,8 +18,8 @@ SHOWN_ATTRIBUTES = {
 NOT_PROSE = {"code", "kbd", "pre", "samp", "script", "style"}
 VOID = {"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"}
 WORD = re.compile(r"[^\W\d_]{2,}")
-# The product's name, entities, and what a block gives to a tag's inside: attributes and our class names.
-NO_WORDS = re.compile(r"""\bPlexica\b|&\w+;|[\w-]+="[^"]*"|\bplx-[\w-]+""")
+# Names that no language changes, entities, and what a block gives to a tag's inside: attributes and our class names.
+NO_WORDS = re.compile(r"""\b(?:Plexica|API|OpenAPI)\b|&\w+;|[\w-]+="[^"]*"|\bplx-[\w-]+""")
 INCLUDED_LITERAL = re.compile(r"""(\w+)=(?:"([^"]*)"|'([^']*)')""")
 PROSE = re.compile(r"^[A-Z][a-z]+\b|\w \w")
 
@@ -66,8 +66,8 @@ def _without_template_tags(template: str) -> Iterator[str]:
 def _given_to_includes(template: str) -> Iterator[tuple[int, str]]:
     for token in Lexer(template).tokenize():
         if token.token_type == TokenType.BLOCK and token.contents.startswith("include "):
-            for _, double, single in INCLUDED_LITERAL.findall(token.contents):
-                if PROSE.search(NO_WORDS.sub("", double or single)):
+            for key, double, single in INCLUDED_LITERAL.findall(token.contents):
+                if key != "name" and PROSE.search(NO_WORDS.sub("", double or single)):
                     yield token.lineno or 1, double or single
 
 

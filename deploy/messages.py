@@ -51,7 +51,11 @@ KEYWORDS = {
     "pgettext_lazy": ((1, "c"), 2),
     "npgettext_lazy": ((1, "c"), 2, 3),
 }
-DATES = re.compile(r'^"(POT-Creation-Date|PO-Revision-Date|Generated-By): .*"\n', re.MULTILINE)
+NOISE = re.compile(  # dates and people that change, or that nobody fills in
+    r'^"(Project-Id-Version|Report-Msgid-Bugs-To|POT-Creation-Date|PO-Revision-Date|Last-Translator|Language-Team'
+    r'|Generated-By): .*"\n',
+    re.MULTILINE,
+)
 PLACEHOLDER = re.compile(r"%\(\w+\)[a-z]|%[a-z]|\{\w*\}|</?[a-z]+")
 
 
@@ -81,7 +85,7 @@ def find_sources(root: Path) -> Iterator[Source]:
 
 def extract_texts(root: Path) -> Catalog:
     """Reads every text that code marks for translation; the catalogue has no translations."""
-    catalog = Catalog(domain=DOMAIN, project="Plexica", charset="utf-8")
+    catalog = Catalog(domain=DOMAIN, charset="utf-8")
     for source in find_sources(root):
         origin = source.path.relative_to(root).as_posix()
         method = "javascript" if source.kind == "javascript" else "python"
@@ -114,7 +118,7 @@ def write_catalog(path: Path, catalog: Catalog) -> None:
     catalog.fuzzy = False
     buffer = io.BytesIO()
     write_po(buffer, catalog, width=100, include_lineno=False, ignore_obsolete=True, sort_by_file=True)
-    path.write_text(DATES.sub("", buffer.getvalue().decode()), encoding="utf-8")
+    path.write_text(NOISE.sub("", buffer.getvalue().decode()), encoding="utf-8")
 
 
 def update_catalogs(root: Path, *, also: tuple[str, ...] = ()) -> list[Path]:
@@ -127,7 +131,7 @@ def update_catalogs(root: Path, *, also: tuple[str, ...] = ()) -> list[Path]:
         path = root / "locale" / language / "LC_MESSAGES" / f"{DOMAIN}.po"
         if not path.exists():
             path.parent.mkdir(parents=True, exist_ok=True)
-            write_catalog(path, Catalog(locale=language, domain=DOMAIN, project="Plexica", charset="utf-8"))
+            write_catalog(path, Catalog(locale=language, domain=DOMAIN, charset="utf-8"))
     paths = find_catalogs(root)
     for path in paths:
         catalog = read_catalog(path)
@@ -161,17 +165,13 @@ def find_problems(root: Path) -> list[str]:
         if source.kind == "template":
             origin = source.path.relative_to(root).as_posix()
             template = source.path.read_text(encoding="utf-8")
-            problems += [
-                f"{origin}:{found}" for found in find_literal_text(template, is_html=origin.endswith(".html"))
-            ]
+            problems += [f"{origin}:{found}" for found in find_literal_text(template, is_html=origin.endswith(".html"))]
     texts = extract_texts(root)
     for path in paths:
         catalog = read_catalog(path)
         name = path.relative_to(root).as_posix()
         for text in texts:
-            if text.id and (
-                reason := _what_is_wrong(text, catalog.get(text.id, text.context), catalog.num_plurals)
-            ):
+            if text.id and (reason := _what_is_wrong(text, catalog.get(text.id, text.context), catalog.num_plurals)):
                 problems.append(f"{name}: {reason}: {_forms(text.id)[0]!r} ({text.locations[0][0]})")
     return problems
 
@@ -206,9 +206,7 @@ def main(arguments: list[str] | None = None) -> int:
     )
     parser.add_argument("action", choices=["extract", "compile", "check"])
     parser.add_argument("--root", type=Path, default=ROOT, help="the tree to work on (default: this one)")
-    parser.add_argument(
-        "--language", action="append", default=["it"], help="extract: begin this language too"
-    )
+    parser.add_argument("--language", action="append", default=["it"], help="extract: begin this language too")
     options = parser.parse_args(arguments)
     match options.action:
         case "extract":

@@ -29,11 +29,7 @@ class Setting:
 
 def read_settings(folder: Path = SETTINGS) -> list[Setting]:
     """Lists the fields of every class derived from Environment, in the order of the files and of the fields."""
-    return [
-        setting
-        for path in sorted(folder.glob("*.py"))
-        for setting in _fields_in(path.read_text(encoding="utf-8"))
-    ]
+    return [setting for path in sorted(folder.glob("*.py")) for setting in _fields_in(path.read_text(encoding="utf-8"))]
 
 
 def _fields_in(source: str) -> Iterator[Setting]:
@@ -75,13 +71,7 @@ def _shown(value: ast.expr) -> str:
 def render_table(settings: list[Setting]) -> str:
     rows = ["| variable | default | what it is |", "| --- | --- | --- |"]
     for setting in settings:
-        default = (
-            "**required**"
-            if setting.default is None
-            else f"`{setting.default}`"
-            if setting.default
-            else "empty"
-        )
+        default = "**required**" if setting.default is None else f"`{setting.default}`" if setting.default else "empty"
         choices = setting.type.removeprefix("Literal[").removesuffix("]").replace("'", "`")
         kind = f" (one of {choices})" if setting.type.startswith("Literal[") else ""
         description = html.escape(setting.description, quote=False).replace("|", "\\|")

@@ -26,5 +26,14 @@ def publish(event: Event, *, actor: Actor = SYSTEM) -> None:
     with connection.cursor() as cursor:
         cursor.execute(
             _INSERT,
-            [timezone.now(), event.name, event.version, tenant_id, actor.kind, actor.id, request_id, json.dumps(event.payload())],
+            [
+                timezone.now(),
+                event.name,
+                event.version,
+                tenant_id,
+                actor.kind,
+                actor.id,
+                request_id,
+                json.dumps(event.payload()),
+            ],
         )

@@ -1,8 +1,8 @@
 """What both kinds of addresses have: sign-in, the built-in issuer, language, the API's document and page."""
 
+from django.conf import settings
 from django.urls import include, path
 from django.utils.module_loading import import_string
-from django.conf import settings
 from drf_spectacular.views import SpectacularJSONAPIView, SpectacularSwaggerView
 
 from accounts import views as accounts
@@ -13,12 +13,18 @@ handler404 = "core.web.errors.page_not_found"
 handler500 = "core.web.errors.server_error"
 
 urlpatterns = [
-    path("oidc/authenticate/", import_string(settings.OIDC_AUTHENTICATE_CLASS).as_view(), name="oidc_authentication_init"),
+    path(
+        "oidc/authenticate/", import_string(settings.OIDC_AUTHENTICATE_CLASS).as_view(), name="oidc_authentication_init"
+    ),
     path("oidc/callback/", import_string(settings.OIDC_CALLBACK_CLASS).as_view(), name="oidc_authentication_callback"),
     path("oidc/sign-out/", accounts.sign_out, name="oidc_logout"),
     path("sign-in-failed/", accounts.sign_in_failed, name="sign_in_failed"),
     path("language/", accounts.set_language, name="set_language"),
     path("op/", include("accounts.identity.builtin.urls")),
     path("api/v1/schema/", SpectacularJSONAPIView.as_view(), name="api_schema"),
-    path("api/v1/docs/", SpectacularSwaggerView.as_view(template_name="api_docs.html", url_name="api_schema"), name="api_docs"),
+    path(
+        "api/v1/docs/",
+        SpectacularSwaggerView.as_view(template_name="api_docs.html", url_name="api_schema"),
+        name="api_docs",
+    ),
 ]

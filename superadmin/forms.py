@@ -10,9 +10,11 @@ from tenants.slugs import validate_slug
 
 def time_zones() -> list[tuple[str, str]]:
     """Return the time zones that have a place's name, and UTC."""
-    return [(zone, zone.replace("_", " ")) for zone in sorted(available_timezones()) if "/" in zone and not zone.startswith("Etc/")] + [
-        ("UTC", "UTC")
-    ]
+    return [
+        (zone, zone.replace("_", " "))
+        for zone in sorted(available_timezones())
+        if "/" in zone and not zone.startswith("Etc/")
+    ] + [("UTC", "UTC")]
 
 
 class TenantForm(forms.Form):
@@ -26,7 +28,9 @@ class TenantForm(forms.Form):
         help_text=_("3 to 48 of a–z, 0–9 and -, starting with a letter. Names address and realm; it can never change."),
     )
     admin_name = forms.CharField(label=_("First admin’s name"), max_length=120)
-    admin_email = forms.EmailField(label=_("First admin’s e-mail"), help_text=_("Gets a link to set a password, good for seven days."))
+    admin_email = forms.EmailField(
+        label=_("First admin’s e-mail"), help_text=_("Gets a link to set a password, good for seven days.")
+    )
     language = forms.ChoiceField(label=_("Language"), required=False)
     time_zone = forms.ChoiceField(label=_("Time zone"), initial="UTC")
 

@@ -22,15 +22,9 @@ class GalleryForm(forms.Form):
         help_text=gettext_lazy("Help stays visible while typing"),
     )
     slug = forms.SlugField(label=gettext_lazy("Wrong"))
-    storage = forms.IntegerField(
-        label=gettext_lazy("With unit"), required=False, initial=100
-    )
-    password = forms.CharField(
-        label=gettext_lazy("Password"), widget=forms.PasswordInput
-    )
-    zone = forms.ChoiceField(
-        label=gettext_lazy("Choice"), choices=[("Europe/Rome", "Europe/Rome")]
-    )
+    storage = forms.IntegerField(label=gettext_lazy("With unit"), required=False, initial=100)
+    password = forms.CharField(label=gettext_lazy("Password"), widget=forms.PasswordInput)
+    zone = forms.ChoiceField(label=gettext_lazy("Choice"), choices=[("Europe/Rome", "Europe/Rome")])
     locked = forms.CharField(
         label=gettext_lazy("Not available"),
         disabled=True,
@@ -109,15 +103,11 @@ def _sample_chart() -> object:
         )
         for on in days
     ]
-    return draw_days(
-        values, [max(value - 12, 0) for _on, value in values], unit=_("sign-ins")
-    )
+    return draw_days(values, [max(value - 12, 0) for _on, value in values], unit=_("sign-ins"))
 
 
 def _sample_steps() -> list[Sample]:
-    def step(
-        label: str, state: str, note: str = "", duration_s: float | None = None
-    ) -> Sample:
+    def step(label: str, state: str, note: str = "", duration_s: float | None = None) -> Sample:
         return Sample(
             label=label, state=state, note=note, duration_s=duration_s, attempt=2, attempts_max=5,
             retry_in_s=4 if state == "retry" else None,

@@ -70,7 +70,7 @@ class Directory:
                 self._by_domain[domain] = ref
             for kept in (self._by_domain, self._by_id):
                 if len(kept) > MAX_ENTRIES:
-                    kept.popitem(last=False)  # type: ignore[attr-defined]
+                    kept.popitem(last=False)
 
     def _refresh(self) -> None:
         now = time.monotonic()
@@ -97,9 +97,8 @@ def _changed_since(horizon: int | None) -> tuple[set[UUID], int]:
             " ARRAY(SELECT id FROM tenants_tenant WHERE changed_xid >= %s)",
             [horizon if horizon is not None else 2**62],
         )
-        row = cursor.fetchone()
-    assert row is not None
-    return set(row[1]), int(row[0])
+        ((new_horizon, changed),) = cursor.fetchall()
+    return set(changed), int(new_horizon)
 
 
 _directory = Directory()

@@ -42,7 +42,8 @@ def update_template() -> SchemaTemplate:
     with owner_cursor(TEMPLATE) as cursor:
         text = read_schema(cursor, TEMPLATE_SCHEMA)
     template, _ = SchemaTemplate.objects.using(OPS).update_or_create(
-        migrations_hash=migrations_hash(), defaults={"ddl": text.ddl, "rows": text.rows, "table_count": text.table_count}
+        migrations_hash=migrations_hash(),
+        defaults={"ddl": text.ddl, "rows": text.rows, "table_count": text.table_count},
     )
     return template
 
@@ -69,7 +70,9 @@ def migrate_schema(ref: TenantRef) -> int:
 
 def migrate_tenants() -> Iterator[tuple[str, int]]:
     """Migrate every tenant that has a schema, one after the other; yield slug and number of migrations."""
-    having_a_schema = Tenant.objects.exclude(status__in=[*Tenant.GONE, Tenant.Status.PROVISIONING]).order_by("created_at")
+    having_a_schema = Tenant.objects.exclude(status__in=[*Tenant.GONE, Tenant.Status.PROVISIONING]).order_by(
+        "created_at"
+    )
     for tenant in having_a_schema.iterator(chunk_size=500):
         applied = migrate_schema(tenant.ref)
         if applied:
@@ -83,7 +86,9 @@ def keep_partitions_ahead() -> int:
     from django.utils import timezone
 
     made = 0
-    for tenant in Tenant.objects.exclude(status__in=[*Tenant.GONE, Tenant.Status.PROVISIONING]).iterator(chunk_size=500):
+    for tenant in Tenant.objects.exclude(status__in=[*Tenant.GONE, Tenant.Status.PROVISIONING]).iterator(
+        chunk_size=500
+    ):
         with owner_cursor(tenant.ref) as cursor:
             made += len(make_partitions(cursor, tenant.ref, now=timezone.now()))
     return made

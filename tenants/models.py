@@ -1,13 +1,13 @@
 """Tenants and what is done to them.
 
-    tenant:     provisioning ─> active <─> suspended ─> deleting ─> deleted
-                     └─> failed
-    operation:  pending ─> running ─> succeeded
-                              └─> undoing ─> failed
-                                      └─> stuck
-    step:       waiting ─> running ─> done ─> undone
-                              └─> retrying ─> running
-                              └─> failed
+tenant:     provisioning ─> active <─> suspended ─> deleting ─> deleted
+                 └─> failed
+operation:  pending ─> running ─> succeeded
+                          └─> undoing ─> failed
+                                  └─> stuck
+step:       waiting ─> running ─> done ─> undone
+                          └─> retrying ─> running
+                          └─> failed
 """
 
 from typing import Any
@@ -40,7 +40,7 @@ class Installation(models.Model):
         return self.code
 
 
-class Tenant(TenantMixin):  # type: ignore[misc]
+class Tenant(TenantMixin):
     """A customer organisation. The row stays for good: a deleted tenant's id is a tombstone."""
 
     class Status(models.TextChoices):
@@ -72,7 +72,9 @@ class Tenant(TenantMixin):  # type: ignore[misc]
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=["slug"], condition=~Q(status__in=["failed", "deleted"]), name="tenants_tenant_slug_live"),
+            models.UniqueConstraint(
+                fields=["slug"], condition=~Q(status__in=["failed", "deleted"]), name="tenants_tenant_slug_live"
+            ),
             models.CheckConstraint(condition=Q(slug__regex=PATTERN), name="tenants_tenant_slug_form"),
         ]
         indexes = [
@@ -90,7 +92,9 @@ class Tenant(TenantMixin):  # type: ignore[misc]
     @property
     def ref(self) -> TenantRef:
         """What a context needs to know of the tenant."""
-        return TenantRef(id=self.id, slug=self.slug, name=self.name, schema=self.schema_name, role=self.role_name, state=self.status)
+        return TenantRef(
+            id=self.id, slug=self.slug, name=self.name, schema=self.schema_name, role=self.role_name, state=self.status
+        )
 
     @classmethod
     def new(cls, *, installation: str, **fields: Any) -> "Tenant":
@@ -105,7 +109,7 @@ class Tenant(TenantMixin):  # type: ignore[misc]
         )
 
 
-class Domain(DomainMixin):  # type: ignore[misc]
+class Domain(DomainMixin):
     """An address of a tenant: a label below the platform's host (`acme-corp`), or a whole host name with dots.
 
     The label is not joined with the platform's host here, so that the platform can move to another address.
@@ -170,7 +174,11 @@ class Operation(models.Model):
             )
         ]
         indexes = [
-            models.Index(fields=["due_at"], condition=Q(status__in=["pending", "running", "undoing"]), name="tenants_operation_due"),
+            models.Index(
+                fields=["due_at"],
+                condition=Q(status__in=["pending", "running", "undoing"]),
+                name="tenants_operation_due",
+            ),
         ]
 
     def __str__(self) -> str:

@@ -9,13 +9,20 @@ from django.utils.translation import gettext as _
 MIN_LENGTH: Final = 3
 MAX_LENGTH: Final = 48
 PATTERN: Final = r"^[a-z][a-z0-9-]{1,46}[a-z0-9]$"
+# fmt: off
 RESERVED: Final = frozenset(
-    "about access account accounts admin administrator api app apps assets auth billing blog cdn console contact dashboard"
-    " demo dev docs download events example ftp git help host imap info internal issuer localhost login logout mail master"
-    " metrics mx news ns oidc operator operators ops plexica platform pop portal postmaster public realm realms root security"
-    " service signin signup smtp ssh sso staff staging static status store support system tenant tenants test tests webhook"
-    " webhooks webmail webmaster workspace www".split()
+    {
+        "about", "access", "account", "accounts", "admin", "administrator", "api", "app", "apps", "assets", "auth",
+        "billing", "blog", "cdn", "console", "contact", "dashboard", "demo", "dev", "docs", "download", "events",
+        "example", "ftp", "git", "help", "host", "imap", "info", "internal", "issuer", "localhost", "login",
+        "logout", "mail", "master", "metrics", "mx", "news", "ns", "oidc", "operator", "operators", "ops",
+        "plexica", "platform", "pop", "portal", "postmaster", "public", "realm", "realms", "root", "security",
+        "service", "signin", "signup", "smtp", "ssh", "sso", "staff", "staging", "static", "status", "store",
+        "support", "system", "tenant", "tenants", "test", "tests", "webhook", "webhooks", "webmail", "webmaster",
+        "workspace", "www",
+    }
 )
+# fmt: on
 
 
 def validate_slug(slug: str) -> None:

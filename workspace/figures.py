@@ -57,7 +57,9 @@ def current_period(days: int) -> Period:
 def sign_ins(period: Period) -> tuple[list[DailyCount], list[DailyCount]]:
     """Return the sign-ins of each day of the period, and of the one before."""
     now = count_sign_ins_by_day(last_day=period.today, days=period.days, zone=period.zone)
-    before = count_sign_ins_by_day(last_day=period.today - timedelta(days=period.days), days=period.days, zone=period.zone)
+    before = count_sign_ins_by_day(
+        last_day=period.today - timedelta(days=period.days), days=period.days, zone=period.zone
+    )
     return now, before
 
 
@@ -77,7 +79,9 @@ def list_figures(period: Period, now: list[DailyCount], before: list[DailyCount]
     ]
 
 
-def _figure(label: str, value: int, before: int, note: str, *, spark: Spark | None = None, url: str | None = None) -> Figure:
+def _figure(
+    label: str, value: int, before: int, note: str, *, spark: Spark | None = None, url: str | None = None
+) -> Figure:
     change = value - before
     return Figure(
         label=label,

@@ -30,7 +30,9 @@ def find_key(realm: RealmRef, kid: str) -> jwt.PyJWK | None:
     return None
 
 
-def _document(realm: RealmRef, kind: str, url: str, *, issuer: str | None = None, refresh: bool = False) -> dict[str, Any]:
+def _document(
+    realm: RealmRef, kind: str, url: str, *, issuer: str | None = None, refresh: bool = False
+) -> dict[str, Any]:
     key = f"oidc:{kind}:{realm.id}:{realm.issuer}"
     document: dict[str, Any] | None = None if refresh else cache.get(key)
     if document is None:

@@ -32,7 +32,9 @@ class Realm(models.Model):
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=["is_current"], condition=Q(is_current=True), name="identity_realm_one_current"),
+            models.UniqueConstraint(
+                fields=["is_current"], condition=Q(is_current=True), name="identity_realm_one_current"
+            ),
         ]
 
     def __str__(self) -> str:
@@ -55,7 +57,7 @@ class Account(AbstractBaseUser):
     name = models.CharField(max_length=120)
     is_active = models.BooleanField(default=True)
     created_at = models.DateTimeField(default=timezone.now)
-    last_login = None  # type: ignore[assignment]
+    last_login = None
 
     USERNAME_FIELD = "email"
     objects = AccountManager()
@@ -81,7 +83,7 @@ class SigningKey(models.Model):
         return self.kid
 
 
-class Application(AbstractApplication):  # type: ignore[misc]
+class Application(AbstractApplication):
     """A client of the built-in issuer. Its redirect addresses follow the platform's address: nothing is stored."""
 
     class Meta(AbstractApplication.Meta):

@@ -42,7 +42,7 @@ def current_realm() -> RealmRef:
     """Return the realm that the current address trusts. Raises Unavailable where none is set up."""
     realm = Realm.objects.filter(is_current=True).first()
     if realm is None:
-        raise Unavailable()
+        raise Unavailable
     builtin = realm.provider == Realm.Provider.BUILTIN
     return RealmRef(
         id=realm.pk,

@@ -103,7 +103,9 @@ class RealmBackend(OIDCAuthenticationBackend):  # type: ignore[misc]
 
     def get_token(self, payload: dict[str, Any]) -> dict[str, Any]:
         realm = current_realm()
-        response = session_for(realm).post(self.OIDC_OP_TOKEN_ENDPOINT, data=payload, timeout=TIMEOUT_S, allow_redirects=False)
+        response = session_for(realm).post(
+            self.OIDC_OP_TOKEN_ENDPOINT, data=payload, timeout=TIMEOUT_S, allow_redirects=False
+        )
         if response.status_code >= 500:
             raise Unavailable(part="issuer")
         self.raise_token_response_error(response)
@@ -124,7 +126,9 @@ class RealmBackend(OIDCAuthenticationBackend):  # type: ignore[misc]
             return payload
         realm = current_realm()
         headers = {"Authorization": f"Bearer {access_token}"}
-        response = session_for(realm).get(self.OIDC_OP_USER_ENDPOINT, headers=headers, timeout=TIMEOUT_S, allow_redirects=False)
+        response = session_for(realm).get(
+            self.OIDC_OP_USER_ENDPOINT, headers=headers, timeout=TIMEOUT_S, allow_redirects=False
+        )
         response.raise_for_status()
         if response.json().get("sub") != payload["sub"]:
             raise SuspiciousOperation("userinfo tells of somebody else")
@@ -137,7 +141,9 @@ class RealmBackend(OIDCAuthenticationBackend):  # type: ignore[misc]
 
     def _person(self, realm: RealmRef, claims: dict[str, Any]) -> Person | None:
         email = str(claims.get("email", ""))
-        person = add_person(realm=realm, subject=str(claims["sub"]), email=email, name=str(claims.get("name") or email), role="user")
+        person = add_person(
+            realm=realm, subject=str(claims["sub"]), email=email, name=str(claims.get("name") or email), role="user"
+        )
         if not person.is_active:
             return None
         record_sign_in(person=person, email=email)

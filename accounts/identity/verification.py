@@ -23,7 +23,13 @@ def verify_token(realm: RealmRef, token: str, *, audience: str) -> dict[str, Any
     if key is None:
         raise jwt.InvalidKeyError("unknown signing key")
     claims: dict[str, Any] = jwt.decode(
-        token, key, algorithms=["RS256"], issuer=realm.issuer, audience=audience, leeway=LEEWAY_S, options={"require": REQUIRED}
+        token,
+        key,
+        algorithms=["RS256"],
+        issuer=realm.issuer,
+        audience=audience,
+        leeway=LEEWAY_S,
+        options={"require": REQUIRED},
     )
     return claims
 

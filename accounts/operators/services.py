@@ -42,7 +42,9 @@ def create_operator(*, email: str, name: str, password: str | None = None, actor
 @transaction.atomic
 def _mirror(*, subject: str, email: str, name: str, actor: Actor) -> Operator:
     realm = current_realm()
-    operator, created = Operator.objects.get_or_create(realm_id=realm.id, subject=subject, defaults={"email": email, "name": name[:120]})
+    operator, created = Operator.objects.get_or_create(
+        realm_id=realm.id, subject=subject, defaults={"email": email, "name": name[:120]}
+    )
     if created:
         audit.record(actor=actor, action="operator.added", target=operator)
     return operator

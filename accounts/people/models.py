@@ -28,7 +28,9 @@ class Person(Principal):
     """A member of the tenant. Never deleted, so that what they did stays attached to them."""
 
     realm = models.ForeignKey(Realm, on_delete=models.PROTECT, related_name="+")
-    roles: "models.ManyToManyField[Role, RoleAssignment]" = models.ManyToManyField(Role, through="RoleAssignment", related_name="people")
+    roles: "models.ManyToManyField[Role, RoleAssignment]" = models.ManyToManyField(
+        Role, through="RoleAssignment", related_name="people"
+    )
 
     class Meta:
         ordering = ["name", "id"]

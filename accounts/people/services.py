@@ -33,7 +33,9 @@ def make_builtin_roles() -> None:
 @transaction.atomic
 def add_person(*, realm: RealmRef, subject: str, email: str, name: str, role: str, actor: Actor = SYSTEM) -> Person:
     """Mirror an account of the realm as a member with one role. Safe to repeat: a known person is returned as they are."""
-    person, created = Person.objects.get_or_create(realm_id=realm.id, subject=subject, defaults={"email": email, "name": name[:120] or email})
+    person, created = Person.objects.get_or_create(
+        realm_id=realm.id, subject=subject, defaults={"email": email, "name": name[:120] or email}
+    )
     if not created:
         return person
     RoleAssignment.objects.create(person=person, role=Role.objects.get(name=role))

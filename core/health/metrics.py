@@ -10,7 +10,9 @@ from django.utils.crypto import constant_time_compare
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 REGISTRY: Final = CollectorRegistry()
-REQUESTS = Counter("plexica_http_requests_total", "Requests", ["portal", "method", "route", "status"], registry=REGISTRY)
+REQUESTS = Counter(
+    "plexica_http_requests_total", "Requests", ["portal", "method", "route", "status"], registry=REGISTRY
+)
 LATENCY = Histogram("plexica_http_request_seconds", "Time to answer", ["portal", "route"], registry=REGISTRY)
 START = Gauge("plexica_process_start_seconds", "When this process started", ["pid"], registry=REGISTRY)
 

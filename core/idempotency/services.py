@@ -40,13 +40,19 @@ def recall(call: IdempotentCall) -> IdempotencyKey | None:
 
     Raises IdempotencyConflict for another body, or while a twin is running.
     """
-    lock = int.from_bytes(hashlib.sha256(repr((call.principal, call.method, call.path, call.key)).encode()).digest()[:8], "big", signed=True)
+    lock = int.from_bytes(
+        hashlib.sha256(repr((call.principal, call.method, call.path, call.key)).encode()).digest()[:8],
+        "big",
+        signed=True,
+    )
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [lock])
         row = cursor.fetchone()
     if not (row and row[0]):
         raise IdempotencyConflict(key=call.key)
-    known = IdempotencyKey.objects.filter(principal=call.principal, method=call.method, path=call.path, key=call.key).first()
+    known = IdempotencyKey.objects.filter(
+        principal=call.principal, method=call.method, path=call.path, key=call.key
+    ).first()
     if known and known.created_at < timezone.now() - KEPT:
         known.delete()
         return None

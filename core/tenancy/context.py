@@ -86,4 +86,6 @@ def _refuse_open_transaction() -> None:
     for connection in connections.all(initialized_only=True):
         # the outermost blocks of a test case are there to be rolled back: they are no business transaction
         if any(not getattr(block, "_from_testcase", False) for block in connection.atomic_blocks):
-            raise TenantSwitchInTransaction(f"a transaction is open on {connection.alias!r}: end it before changing tenant")
+            raise TenantSwitchInTransaction(
+                f"a transaction is open on {connection.alias!r}: end it before changing tenant"
+            )

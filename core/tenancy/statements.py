@@ -10,7 +10,21 @@ from typing import Final
 from core.errors import PlexicaError
 
 ALLOWED: Final = frozenset(
-    {"SELECT", "INSERT", "UPDATE", "DELETE", "WITH", "VALUES", "MERGE", "TABLE", "EXPLAIN", "LOCK", "DECLARE", "FETCH", "CLOSE"}
+    {
+        "SELECT",
+        "INSERT",
+        "UPDATE",
+        "DELETE",
+        "WITH",
+        "VALUES",
+        "MERGE",
+        "TABLE",
+        "EXPLAIN",
+        "LOCK",
+        "DECLARE",
+        "FETCH",
+        "CLOSE",
+    }
 )
 _SKIP = re.compile(r"(?:\s+|--[^\n]*(?:\n|$)|\()+")
 _WORD = re.compile(r"[A-Za-z_]+")

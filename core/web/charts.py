@@ -10,6 +10,7 @@ from django.utils import formats
 _WIDTH, _HEIGHT = 600, 200
 _SPARK_WIDTH, _SPARK_HEIGHT = 80, 32
 _MOST_LABELS = 5
+_EACH_LABELLED = 7  # as many days have each its label
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,9 +72,7 @@ def draw_days(
 
     `unit` is the translated word behind a value in tooltips and table, "sign-ins" for instance.
     """
-    earlier: list[int | None] = (
-        list(before) if before is not None else [None] * len(values)
-    )
+    earlier: list[int | None] = list(before) if before is not None else [None] * len(values)
     known = [value for value in earlier if value is not None]
     top, ticks = _scale(max([value for _, value in values] + known, default=0))
     column = _WIDTH / max(len(values), 1)
@@ -82,13 +81,7 @@ def draw_days(
         return (index + 0.5) * column, _HEIGHT - value / top * _HEIGHT
 
     now = _path([place(index, value) for index, (_, value) in enumerate(values)])
-    past = _path(
-        [
-            place(index, value)
-            for index, value in enumerate(earlier)
-            if value is not None
-        ]
-    )
+    past = _path([place(index, value) for index, value in enumerate(earlier) if value is not None])
     rows = len(ticks) - 1
     return LineChart(
         days=tuple(
@@ -98,9 +91,7 @@ def draw_days(
         now=now,
         area=f"{now}V{_HEIGHT}H{_short(column / 2)}Z" if values else "",
         past=past,
-        grid="".join(
-            f"M0 {_short(_HEIGHT * row / rows)}H{_WIDTH}" for row in range(rows)
-        ),
+        grid="".join(f"M0 {_short(_HEIGHT * row / rows)}H{_WIDTH}" for row in range(rows)),
         ticks=ticks,
         labels=_spread_labels([on for on, _ in values]),
         total=sum(value for _, value in values),
@@ -114,29 +105,21 @@ def _scale(highest: int) -> tuple[int, tuple[int, ...]]:
     rough = max(highest, 1) / 4
     magnitude = 10 ** math.floor(math.log10(rough)) if rough >= 1 else 1
     step = next(
-        int(nice * magnitude)
-        for nice in (1, 2, 2.5, 5, 10)
-        if nice * magnitude >= rough and nice * magnitude % 1 == 0
+        int(nice * magnitude) for nice in (1, 2, 2.5, 5, 10) if nice * magnitude >= rough and nice * magnitude % 1 == 0
     )
     rows = max(1, math.ceil(max(highest, 1) / step))
     return rows * step, tuple(row * step for row in range(rows, -1, -1))
 
 
 def _spread_labels(days: Sequence[date]) -> tuple[str, ...]:
-    if len(days) <= _MOST_LABELS:
+    if len(days) <= _EACH_LABELLED:
         return tuple(formats.date_format(on, "j M") for on in days)
-    picks = [
-        round(index * (len(days) - 1) / (_MOST_LABELS - 1))
-        for index in range(_MOST_LABELS)
-    ]
+    picks = [round(index * (len(days) - 1) / (_MOST_LABELS - 1)) for index in range(_MOST_LABELS)]
     return tuple(formats.date_format(days[index], "j M") for index in picks)
 
 
 def _path(points: Sequence[tuple[float, float]]) -> str:
-    return "".join(
-        f"{'L' if index else 'M'}{_short(x)} {_short(y)}"
-        for index, (x, y) in enumerate(points)
-    )
+    return "".join(f"{'L' if index else 'M'}{_short(x)} {_short(y)}" for index, (x, y) in enumerate(points))
 
 
 def _short(value: float) -> str:

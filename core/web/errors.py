@@ -107,5 +107,6 @@ def server_error(request: HttpRequest) -> HttpResponse:
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
     """The form is older than the session, or comes from elsewhere."""
     log.warning("csrf_refused", reason=reason)
-    return _page(request, 403, status=403, detail=_("The page was open for too long. Reload it and send the form again."))
-
+    return _page(
+        request, 403, status=403, detail=_("The page was open for too long. Reload it and send the form again.")
+    )

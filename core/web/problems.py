@@ -28,7 +28,13 @@ CODES = {
 def problem(*, code: str, title: object, status: int, detail: object, **facts: object) -> dict[str, Any]:
     """Return the members of a problem document."""
     reference = structlog.contextvars.get_contextvars().get("request_id", "")
-    body = {"type": f"urn:plexica:problem:{code}", "code": code, "title": str(title), "status": status, "detail": str(detail)}
+    body = {
+        "type": f"urn:plexica:problem:{code}",
+        "code": code,
+        "title": str(title),
+        "status": status,
+        "detail": str(detail),
+    }
     return {**body, "reference": str(reference), **{name: _json(value) for name, value in facts.items()}}
 
 
@@ -48,12 +54,19 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> Response | N
     if isinstance(error, Http404):
         error = exceptions.NotFound()
     if isinstance(error, exceptions.ValidationError):
-        body = problem(code="invalid", title="Some values are not right", status=422, detail="Correct the values that are named.", errors=error.detail)
+        body = problem(
+            code="invalid",
+            title="Some values are not right",
+            status=422,
+            detail="Correct the values that are named.",
+            errors=error.detail,
+        )
         return Response(body, status=422, content_type=CONTENT_TYPE)
     if isinstance(error, exceptions.APIException):
         code = next((code for kind, code in CODES.items() if isinstance(error, kind)), "error")
         body = problem(code=code, title=error.default_detail, status=error.status_code, detail=error.detail)
-        headers = {"WWW-Authenticate": error.auth_header} if getattr(error, "auth_header", None) else {}
+        challenge = getattr(error, "auth_header", None)
+        headers = {"WWW-Authenticate": challenge} if challenge else {}
         return Response(body, status=error.status_code, content_type=CONTENT_TYPE, headers=headers)
     return None
 

@@ -43,11 +43,7 @@ def _refuse_early(tree: Tree, module: str, arguments: list[str]) -> None:
     """Answer --help, wrong options and a taken port before anything slow."""
     if module in options.PARSERS:
         parsed = options.PARSERS[module](arguments)
-        if (
-            module == DEMO
-            and not (tree.demo / "run.json").exists()
-            and not ports.is_free(parsed.port, parsed.bind)
-        ):
+        if module == DEMO and not (tree.demo / "run.json").exists() and not ports.is_free(parsed.port, parsed.bind):
             raise StackError(options.port_taken(parsed.port))
 
 
@@ -72,9 +68,7 @@ def _stamp(tree: Tree) -> str:
 
 def _is_fresh(venv: Path, wanted: str) -> bool:
     stamp = venv / ".stamp"
-    return (
-        stamp.exists() and stamp.read_text(encoding="utf-8") == wanted and (venv / "bin" / "python").exists()
-    )
+    return stamp.exists() and stamp.read_text(encoding="utf-8") == wanted and (venv / "bin" / "python").exists()
 
 
 def _make(tree: Tree, venv: Path) -> None:
@@ -150,9 +144,7 @@ def _uv_environment(python: Path) -> dict[str, str]:
 def _run(argv: Sequence[str | Path], log: Path, failure: str, env: dict[str, str] | None = None) -> None:
     """Run a step with its output in the log; ends with us when we are ended."""
     with log.open("ab") as output:
-        child = subprocess.Popen(
-            argv, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, env=env
-        )
+        child = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, env=env)
         try:
             status = child.wait()
         except BaseException:
@@ -161,9 +153,7 @@ def _run(argv: Sequence[str | Path], log: Path, failure: str, env: dict[str, str
             raise
     if status:
         said = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
-        reason = next(
-            (line.strip() for line in reversed(said) if "rror" in line), said[-1] if said else "no reason"
-        )
+        reason = next((line.strip() for line in reversed(said) if "rror" in line), said[-1] if said else "no reason")
         raise StackError(f"{failure}: {reason} (all of it: {log})")
 
 

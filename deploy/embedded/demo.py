@@ -127,14 +127,10 @@ class Demo:
             *sources(self.tree, lambda file: file.suffix == ".py"),
             self.tree.root / "requirements-dev.txt",
         ]
-        mark = fingerprint(
-            self.tree, code, self._database_identity(), *self._roles(), self.env["PLEXICA_PUBLIC_URL"]
-        )
+        mark = fingerprint(self.tree, code, self._database_identity(), *self._roles(), self.env["PLEXICA_PUBLIC_URL"])
         if not self.stamps.is_fresh("migrated", mark):
             manage: list[str | Path] = [self.python, "manage.py"]
-            self.steps.run(
-                "the database is migrated", "migrate", [*manage, "setup_database"], [*manage, "migrate"]
-            )
+            self.steps.run("the database is migrated", "migrate", [*manage, "setup_database"], [*manage, "migrate"])
             self.stamps.put("migrated", mark)
         return mark
 
@@ -151,9 +147,7 @@ class Demo:
         remembered = self.tree.demo / "people.json"
         if self.stamps.is_fresh("seeded", mark, [remembered]):
             return list(read_json(remembered)["addresses"])
-        printed = self.steps.run(
-            "the tenants are there", "seed", [self.python, "manage.py", "seed_demo", "--json"]
-        )
+        printed = self.steps.run("the tenants are there", "seed", [self.python, "manage.py", "seed_demo", "--json"])
         for line in reversed(printed.splitlines()):
             if line.startswith("{"):
                 people = json.loads(line)

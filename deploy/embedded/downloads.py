@@ -79,6 +79,4 @@ class _one_sentence:  # noqa: N801 -- reads as a verb
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: object) -> None:
         if isinstance(error, Exception):
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-            raise StackError(
-                f"{self.what} could not be downloaded: {reason}. Try again when online."
-            ) from error
+            raise StackError(f"{self.what} could not be downloaded: {reason}. Try again when online.") from error

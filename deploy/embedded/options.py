@@ -29,9 +29,7 @@ def parse_demo(argv: Sequence[str]) -> argparse.Namespace:
         "--host", default="localhost", help="where to listen: localhost (default), NAME.localhost, or 0.0.0.0"
     )
     parser.add_argument("--port", type=int, default=8000, help="port of the platform (8000)")
-    parser.add_argument(
-        "--reset", action="store_true", help="begin anew: end what runs here, delete its data"
-    )
+    parser.add_argument("--reset", action="store_true", help="begin anew: end what runs here, delete its data")
     parser.add_argument(
         "--keycloak", action="store_true", help="realms in a real Keycloak instead of the built-in issuer"
     )
@@ -68,9 +66,7 @@ def resolve_host(host: str) -> tuple[str, str]:
 
 
 def port_taken(port: int) -> str:
-    return (
-        f"Port {port} is taken by another program. End it, or choose another one: bin/demo --port {port + 1}"
-    )
+    return f"Port {port} is taken by another program. End it, or choose another one: bin/demo --port {port + 1}"
 
 
 def parse_test(argv: Sequence[str]) -> argparse.Namespace:

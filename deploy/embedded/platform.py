@@ -47,9 +47,7 @@ def platform_settings(tree: Tree, *, bind: str, name: str, port: int) -> Environ
 
 def write_shell_file(path: Path, settings: Mapping[str, str]) -> None:
     """A file for `. FILE` in a shell."""
-    write_private(
-        path, "".join(f"export {name}={shlex.quote(value)}\n" for name, value in sorted(settings.items()))
-    )
+    write_private(path, "".join(f"export {name}={shlex.quote(value)}\n" for name, value in sorted(settings.items())))
 
 
 def programs(tree: Tree, env: Mapping[str, str], *, bind: str, port: int) -> dict[str, Program]:
@@ -66,8 +64,6 @@ def programs(tree: Tree, env: Mapping[str, str], *, bind: str, port: int) -> dic
     narrow = {key: value for key, value in env.items() if key not in FOR_OPERATIONS}
     wide = {key: value for key, value in env.items() if key != "PLEXICA_DATABASE_ADMIN_URL"}
     return {
-        name: Program(
-            name, argv, tree.demo / "logs" / f"{name}.log", wide if name == "operations" else narrow
-        )
+        name: Program(name, argv, tree.demo / "logs" / f"{name}.log", wide if name == "operations" else narrow)
         for name, argv in argvs.items()
     }

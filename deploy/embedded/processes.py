@@ -47,12 +47,7 @@ def birth(pid: int) -> str | None:
     if sys.platform == "linux":
         try:
             # the name in the second field may hold spaces and brackets: count from behind it
-            fields = (
-                Path(f"/proc/{pid}/stat")
-                .read_text(encoding="utf-8", errors="replace")
-                .rpartition(")")[2]
-                .split()
-            )
+            fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
         except OSError:
             return None
         return None if fields[0] in {"Z", "X"} else f"{_boot_id()}:{fields[19]}"

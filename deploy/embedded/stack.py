@@ -89,11 +89,11 @@ class Stack:
     def _row(self, name: str) -> Row:
         server = self.server(name)
         mark = self.running(name)
-        if mark:
-            state = "running" if _answers(server) else "not answering"
-        else:
-            state = "died" if self._recorded(name) else "stopped"
-        return Row(name, state, mark.pid if mark else None, server.address, server.folder, server.version())
+        alive = "running" if mark and _answers(server) else "not answering"
+        dead = "died" if self._recorded(name) else "stopped"
+        return Row(
+            name, alive if mark else dead, mark.pid if mark else None, server.address, server.folder, server.version()
+        )
 
     # --- starting -----------------------------------------------------------------------------------
 
@@ -145,9 +145,7 @@ class Stack:
             mark = self._spawn(server)
         self._wait_until_ready(server, mark)
         server.after_start()
-        self.say(
-            f"{server.title} {server.version()} is ready at {server.address} ({time.monotonic() - began:.1f} s)"
-        )
+        self.say(f"{server.title} {server.version()} is ready at {server.address} ({time.monotonic() - began:.1f} s)")
 
     def _spawn(self, server: Server) -> Mark:
         # what an earlier run left behind without a record, or what remains of a killed server
@@ -231,9 +229,7 @@ class Stack:
             if not batch:
                 continue
             with ThreadPoolExecutor(len(batch)) as pool:
-                stopped += [
-                    name for name, ended in zip(batch, pool.map(self._down_one, batch), strict=True) if ended
-                ]
+                stopped += [name for name, ended in zip(batch, pool.map(self._down_one, batch), strict=True) if ended]
         return stopped
 
     def _down_one(self, name: str) -> bool:

@@ -84,9 +84,7 @@ class Supervisor:
         self.pause_watching()
         for batch in batches:
             marks = [self._watched[name].mark for name in batch if name in self._watched]
-            threads = [
-                threading.Thread(target=processes.stop, args=(mark, PATIENCE)) for mark in marks if mark
-            ]
+            threads = [threading.Thread(target=processes.stop, args=(mark, PATIENCE)) for mark in marks if mark]
             for thread in threads:
                 thread.start()
             for thread in threads:

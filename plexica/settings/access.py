@@ -1,5 +1,7 @@
 """Sign-in: the relying party (mozilla-django-oidc) and the built-in issuer (django-oauth-toolkit)."""
 
+from plexica.settings.site import PUBLIC_SCHEME
+
 AUTH_USER_MODEL = "identity.Account"  # an account at the built-in issuer; people and operators are mirrored from realms
 AUTHENTICATION_BACKENDS = [
     "accounts.identity.builtin.accounts.AccountBackend",
@@ -11,7 +13,10 @@ PASSWORD_HASHERS = [
     "accounts.identity.builtin.accounts.ClientSecretHasher",
 ]
 AUTH_PASSWORD_VALIDATORS = [
-    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator", "OPTIONS": {"user_attributes": ("email", "name")}},
+    {
+        "NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator",
+        "OPTIONS": {"user_attributes": ("email", "name")},
+    },
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
     {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
@@ -55,6 +60,7 @@ OAUTH2_PROVIDER = {
     "OIDC_RP_INITIATED_LOGOUT_ENABLED": True,
     "OIDC_RP_INITIATED_LOGOUT_ALWAYS_PROMPT": False,
     "OAUTH_DEVICE_VERIFICATION_URI": "/op/device/",
+    "ALLOWED_REDIRECT_URI_SCHEMES": ["https"] if PUBLIC_SCHEME == "https" else ["http"],
     "OIDC_RESPONSE_TYPES_SUPPORTED": ["code"],
     "COMPLIANT_BCP_RFC9700_IMPLICIT_GRANT": True,
     "COMPLIANT_BCP_RFC9700_PASSWORD_GRANT": True,

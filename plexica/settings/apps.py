@@ -1,5 +1,6 @@
 """Which apps there are, and whether their tables are the platform's, a tenant's, or both."""
 
+from core.partitions import Period
 from plexica.settings.environment import BASE_DIR
 from plexica.settings.site import DEVELOPMENT
 
@@ -25,7 +26,7 @@ TABLELESS_APPS = [
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.messages",
-    "django.contrib.staticfiles",
+    "core.web.apps.StaticFiles",
     "accounts",
     "core.web",
     "core.health",
@@ -49,8 +50,9 @@ TENANT_MODEL = "tenants.Tenant"
 TENANT_DOMAIN_MODEL = "tenants.Domain"
 
 MIDDLEWARE = [
-    "django_structlog.middlewares.RequestMiddleware",
+    "core.web.middleware.RequestLogMiddleware",
     "django.middleware.security.SecurityMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "csp.middleware.CSPMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "core.health.middleware.HealthMiddleware",
@@ -88,7 +90,6 @@ TEMPLATES = [
         },
     }
 ]
-FORM_RENDERER = "django.forms.renderers.TemplatesSetting"
 
 LANGUAGE_CODE = "en"
 LANGUAGES = [("en", "English"), ("it", "Italiano")]
@@ -113,7 +114,7 @@ HEALTH_CHECKS = [
     "storage.health.object_storage",
 ]
 # Tables split by time; `tenants.tasks.keep_partitions_ahead` makes the next ones.
-PARTITIONED_TABLES = {
+PARTITIONED_TABLES: dict[str, dict[str, Period]] = {
     "platform": {"audit_entry": "month", "events_outbox": "day"},
     "tenant": {"audit_entry": "month"},
 }

@@ -10,9 +10,13 @@ from plexica.settings.environment import Environment, load
 
 class Database(Environment):
     database_url: str = Field(description="postgresql://px_app:...@host:port/name, every process")
-    database_ops_url: str = Field("", description="postgresql://px_ops:..., operations worker, relay and manage.py only")
+    database_ops_url: str = Field(
+        "", description="postgresql://px_ops:..., operations worker, relay and manage.py only"
+    )
     database_admin_url: str = Field("", description="A superuser, only for manage.py setup_database")
-    database_pool_max: int = Field(16, ge=1, description="Connections a process keeps at most; at least its threads plus two")
+    database_pool_max: int = Field(
+        16, ge=1, description="Connections a process keeps at most; at least its threads plus two"
+    )
     database_transaction_pooling: bool = Field(False, description="database_url leads to PgBouncer in transaction mode")
 
     @field_validator("database_url", "database_ops_url", "database_admin_url")

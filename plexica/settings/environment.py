@@ -53,7 +53,10 @@ def load(topic: type[E]) -> E:
     try:
         return topic()
     except ValidationError as error:
-        faults = [f"{PREFIX}{str(fault['loc'][0]).upper() if fault['loc'] else '*'}: {fault['msg']}" for fault in error.errors()]
+        faults = [
+            f"{PREFIX}{str(fault['loc'][0]).upper() if fault['loc'] else '*'}: {fault['msg']}"
+            for fault in error.errors()
+        ]
         raise ImproperlyConfigured("Settings from the environment are not right.\n  " + "\n  ".join(faults)) from None
     except OSError as error:
         raise ImproperlyConfigured(f"A file with a secret can't be read: {error}") from None

@@ -9,19 +9,21 @@ from plexica.settings.environment import Environment, load
 
 
 class Logs(Environment):
-    log_format: Literal["json", "console"] = Field("json")
-    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO")
+    log_format: Literal["json", "console"] = Field("json", description="json for machines, console for people")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="What is worth a line")
 
 
 _logs = load(Logs)
 
-_SHARED = [
+_SHARED: list[structlog.typing.Processor] = [
     structlog.contextvars.merge_contextvars,
     structlog.stdlib.add_log_level,
     structlog.stdlib.add_logger_name,
     structlog.processors.TimeStamper(fmt="iso", utc=True),
 ]
-_RENDERER = structlog.processors.JSONRenderer() if _logs.log_format == "json" else structlog.dev.ConsoleRenderer(colors=False)
+_RENDERER = (
+    structlog.processors.JSONRenderer() if _logs.log_format == "json" else structlog.dev.ConsoleRenderer(colors=False)
+)
 
 LOGGING = {
     "version": 1,
@@ -48,7 +50,7 @@ LOGGING = {
         "fontTools": {"level": "WARNING"},
     },
 }
-DJANGO_STRUCTLOG_USER_ID_FIELD = None
+DJANGO_STRUCTLOG_USER_ID_FIELD = "pk"
 DJANGO_STRUCTLOG_CELERY_ENABLED = True
 DJANGO_STRUCTLOG_IP_LOGGING_ENABLED = False
 

@@ -4,19 +4,23 @@ import ipaddress
 from typing import Literal
 from urllib.parse import urlsplit
 
-from csp.constants import NONE, SELF
 from cryptography.fernet import Fernet
+from csp.constants import NONE, SELF
 from pydantic import Field, field_validator, model_validator
 
 from plexica.settings.environment import BASE_DIR, Environment, load
 
 
 class Site(Environment):
-    env: Literal["development", "production"] = Field("production", description="development relaxes nothing but plain http on *.localhost")
+    env: Literal["development", "production"] = Field(
+        "production", description="development relaxes nothing but plain http on *.localhost"
+    )
     debug: bool = Field(False, description="Django's debug pages; never with real data")
     secret_key: str = Field(min_length=32, description="Signs sessions and links")
     encryption_keys: str = Field(description="Fernet keys for encrypted fields, comma-separated; the first one writes")
-    public_url: str = Field("http://localhost:8000", description="The platform's address; tenants live at <slug>.<its host>")
+    public_url: str = Field(
+        "http://localhost:8000", description="The platform's address; tenants live at <slug>.<its host>"
+    )
     static_root: str = Field("", description="Where collectstatic gathers files; empty: served from the source tree")
     trust_proxy: bool = Field(False, description="A reverse proxy in front sets X-Forwarded-Proto and X-Forwarded-For")
     metrics_token: str = Field("", description="Bearer token that may read /metrics; empty: loopback only")
@@ -124,3 +128,4 @@ STATICFILES_BACKEND = (
 )
 WHITENOISE_USE_FINDERS = not _site.static_root
 WHITENOISE_AUTOREFRESH = False
+WHITENOISE_SKIP_COMPRESS_EXTENSIONS = ("png", "jpg", "gif", "webp", "ico", "woff2", "gz", "br", "map")

@@ -29,12 +29,14 @@ document.addEventListener("htmx:afterSettle", ({ detail }) => {
   heir?.focus({ preventScroll: true });
 });
 
-// Text in [data-px-say] is read aloud when it changes, from a region that stays.
+// Text in [data-px-say] of what was swapped in is read aloud when it changes, from a region that stays.
 let said = document.querySelector("[data-px-say]")?.dataset.pxSay ?? "";
-document.addEventListener("htmx:afterSettle", () => {
-  const next = document.querySelector("[data-px-say]")?.dataset.pxSay ?? "";
-  if (next && next !== said) document.getElementById("px-live").textContent = next;
-  said = next || said;
+document.addEventListener("htmx:afterSettle", ({ detail: { elt } }) => {
+  const source = elt.matches?.("[data-px-say]") ? elt : elt.querySelector?.("[data-px-say]");
+  const next = source?.dataset.pxSay;
+  if (!next || next === said) return;
+  said = next;
+  document.getElementById("px-live").textContent = next;
 });
 
 /** What a refused request says of itself: a notice fragment, problem+json, or nothing that we can read. */

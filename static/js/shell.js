@@ -29,7 +29,8 @@ function setDrawer(open) {
   main.inert = open;
   scrim.hidden = !open;
   opener.setAttribute("aria-expanded", String(open));
-  (open ? document.querySelector(".plx-nav [aria-current], .plx-nav a") : opener)?.focus();
+  const heir = open ? document.querySelector(".plx-nav [aria-current]") ?? document.querySelector(".plx-nav a") : opener;
+  requestAnimationFrame(() => requestAnimationFrame(() => heir?.focus())); // a frame later the drawer is no longer hidden
 }
 opener.addEventListener("click", () => setDrawer(true));
 for (const closer of document.querySelectorAll("[data-px-drawer-close]")) closer.addEventListener("click", () => setDrawer(false));

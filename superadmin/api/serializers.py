@@ -15,7 +15,18 @@ class TenantSerializer(serializers.ModelSerializer[Tenant]):
 
     class Meta:
         model = Tenant
-        fields = ["id", "slug", "name", "status", "version", "admin_name", "admin_email", "address", "created_at", "activated_at"]
+        fields = [
+            "id",
+            "slug",
+            "name",
+            "status",
+            "version",
+            "admin_name",
+            "admin_email",
+            "address",
+            "created_at",
+            "activated_at",
+        ]
         read_only_fields = fields
 
     def get_address(self, tenant: Tenant) -> str:
@@ -36,11 +47,21 @@ class TenantRequestSerializer(serializers.Serializer[Any]):
 class StepSerializer(serializers.ModelSerializer[OperationStep]):
     """A step of an operation."""
 
-    label = serializers.SerializerMethodField()
+    label = serializers.SerializerMethodField()  # type: ignore[assignment]
 
     class Meta:
         model = OperationStep
-        fields = ["position", "label", "status", "attempt", "detail", "error", "next_try_at", "started_at", "finished_at"]
+        fields = [
+            "position",
+            "label",
+            "status",
+            "attempt",
+            "detail",
+            "error",
+            "next_try_at",
+            "started_at",
+            "finished_at",
+        ]
         read_only_fields = fields
 
     def get_label(self, step: OperationStep) -> str:
@@ -55,7 +76,18 @@ class OperationSerializer(serializers.ModelSerializer[Operation]):
 
     class Meta:
         model = Operation
-        fields = ["id", "tenant", "kind", "status", "error_code", "error", "created_at", "started_at", "finished_at", "steps"]
+        fields = [
+            "id",
+            "tenant",
+            "kind",
+            "status",
+            "error_code",
+            "error",
+            "created_at",
+            "started_at",
+            "finished_at",
+            "steps",
+        ]
         read_only_fields = fields
 
 

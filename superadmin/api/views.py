@@ -1,4 +1,5 @@
-from typing import Any
+import json
+from typing import Any, cast
 from uuid import UUID
 
 from django.urls import reverse
@@ -9,8 +10,14 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from accounts.operators.models import Operator
 from core.idempotency.services import IdempotentCall
-from superadmin.api.serializers import OperationSerializer, OperatorSerializer, TenantRequestSerializer, TenantSerializer
+from superadmin.api.serializers import (
+    OperationSerializer,
+    OperatorSerializer,
+    TenantRequestSerializer,
+    TenantSerializer,
+)
 from tenants.models import Tenant
 from tenants.selectors import get_operation, get_tenant, list_tenants
 from tenants.services.provisioning import request_tenant
@@ -23,7 +30,9 @@ class TenantCollection(generics.ListAPIView[Tenant]):
     queryset = Tenant.objects.none()
 
     def get_queryset(self) -> Any:
-        return list_tenants(query=self.request.query_params.get("q", ""), status=self.request.query_params.get("status", ""))
+        return list_tenants(
+            query=self.request.query_params.get("q", ""), status=self.request.query_params.get("status", "")
+        )
 
     @extend_schema(
         operation_id="tenants_list",
@@ -38,27 +47,42 @@ class TenantCollection(generics.ListAPIView[Tenant]):
     @extend_schema(
         operation_id="tenants_create",
         request=TenantRequestSerializer,
-        responses={202: OpenApiResponse(OperationSerializer, description="Being set up; follow the operation at `Location`")},
+        responses={
+            202: OpenApiResponse(OperationSerializer, description="Being set up; follow the operation at `Location`")
+        },
         parameters=[
-            OpenApiParameter("Idempotency-Key", OpenApiTypes.STR, OpenApiParameter.HEADER, description="Repeating the call with the same key is harmless"),
-            OpenApiParameter("Location", OpenApiTypes.URI, OpenApiParameter.HEADER, response=[202], description="The operation"),
+            OpenApiParameter(
+                "Idempotency-Key",
+                OpenApiTypes.STR,
+                OpenApiParameter.HEADER,
+                description="Repeating the call with the same key is harmless",
+            ),
+            OpenApiParameter(
+                "Location", OpenApiTypes.URI, OpenApiParameter.HEADER, response=[202], description="The operation"
+            ),
         ],
     )
     def post(self, request: Request) -> Response:
         serializer = TenantRequestSerializer(data=request.data)
         serializer.is_valid(raise_exception=True)
-        operation = request_tenant(actor=request.user.actor, call=_idempotent_call(request), **serializer.validated_data)
+        operation = request_tenant(
+            actor=cast(Operator, request.user).actor, call=_idempotent_call(request), **serializer.validated_data
+        )
         operation = get_operation(operation.pk)
         location = request.build_absolute_uri(reverse("api_operation", args=[operation.pk]))
-        return Response(OperationSerializer(operation).data, status=status.HTTP_202_ACCEPTED, headers={"Location": location})
+        return Response(
+            OperationSerializer(operation).data, status=status.HTTP_202_ACCEPTED, headers={"Location": location}
+        )
 
 
 def _idempotent_call(request: Request) -> IdempotentCall | None:
     key = request.headers.get("Idempotency-Key", "")[:120]
     if not key:
         return None
-    body = repr(sorted(request.data.items())).encode()
-    return IdempotentCall.of(principal=f"operator:{request.user.pk}", method="POST", path=request.path, key=key, body=body)
+    body = json.dumps(request.data, sort_keys=True).encode()
+    return IdempotentCall.of(
+        principal=f"operator:{request.user.pk}", method="POST", path=request.path, key=key, body=body
+    )
 
 
 class TenantItem(APIView):
@@ -82,4 +106,4 @@ class Me(APIView):
 
     @extend_schema(operation_id="me_read", responses=OperatorSerializer)
     def get(self, request: Request) -> Response:
-        return Response(OperatorSerializer(request.user).data)
+        return Response(OperatorSerializer(cast(Operator, request.user)).data)

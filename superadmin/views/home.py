@@ -1,18 +1,18 @@
+from django.conf import settings
+from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils.translation import gettext as _
+from django.views.decorators.http import require_http_methods
 
 from accounts.access import OperatorRequest, operator_required
+from accounts.operators.services import update_profile
 from core.web.page import PaletteEntry, PaletteGroup
 from superadmin.forms import OperatorProfileForm, WorkspaceForm
 from superadmin.gallery import build_gallery
-from accounts.operators.services import update_profile
-from django.contrib import messages
 from tenants.directory import address_of, find_by_host
 from tenants.selectors import list_tenants
-from django.conf import settings
-from django.views.decorators.http import require_http_methods
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -23,7 +23,9 @@ def home(request: HttpRequest) -> HttpResponse:
         slug = form.cleaned_data["workspace"].removesuffix(f".{settings.PUBLIC_HOST}")
         if find_by_host(f"{slug}.{settings.PUBLIC_HOST}"):
             return HttpResponseRedirect(f"{address_of(slug)}/")
-        form.add_error("workspace", _("There is no workspace with this name. Check the spelling, or ask whoever invited you."))
+        form.add_error(
+            "workspace", _("There is no workspace with this name. Check the spelling, or ask whoever invited you.")
+        )
     context = {
         "form": form,
         "host_suffix": f".{settings.PUBLIC_NETLOC}",
@@ -44,14 +46,16 @@ def console_search(request: OperatorRequest) -> HttpResponse:
     """What the command palette finds: pages and tenants."""
     query = request.GET.get("q", "").strip()
     pages = [
-        PaletteEntry(_("Tenants"), reverse("tenant_list"), "building-community"),
-        PaletteEntry(_("Create tenant"), reverse("tenant_create"), "plus"),
-        PaletteEntry(_("Your profile"), reverse("operator_profile"), "user-circle"),
+        PaletteEntry(_("Tenants"), reverse("tenant_list"), icon="building-community"),
+        PaletteEntry(_("Create tenant"), reverse("tenant_create"), icon="plus"),
+        PaletteEntry(_("Your profile"), reverse("operator_profile"), icon="user-circle"),
     ]
     groups = [PaletteGroup(_("Pages"), [page for page in pages if query.lower() in page.label.lower()])]
     if query:
         found = [
-            PaletteEntry(tenant.name, reverse("tenant_detail", args=[tenant.slug]), "building-community", tenant.slug)
+            PaletteEntry(
+                tenant.name, reverse("tenant_detail", args=[tenant.slug]), icon="building-community", note=tenant.slug
+            )
             for tenant in list_tenants(query=query)[:8]
         ]
         groups.append(PaletteGroup(_("Tenants"), found))
@@ -63,7 +67,9 @@ def console_search(request: OperatorRequest) -> HttpResponse:
 def operator_profile(request: OperatorRequest) -> HttpResponse:
     """Name, language and time zone of the operator."""
     operator = request.user
-    form = OperatorProfileForm(request.POST or None, initial={name: getattr(operator, name) for name in ("name", "language", "time_zone")})
+    form = OperatorProfileForm(
+        request.POST or None, initial={name: getattr(operator, name) for name in ("name", "language", "time_zone")}
+    )
     if request.method == "POST" and form.is_valid():
         update_profile(operator=operator, **form.cleaned_data)
         messages.success(request, _("Your profile is saved."))

@@ -4,6 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
+from django.core.exceptions import ValidationError
 from django.core.paginator import Paginator
 from django.http import HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
@@ -27,7 +28,6 @@ from tenants.services.operations import MAX_ATTEMPTS
 from tenants.services.provisioning import request_tenant
 from tenants.slugs import validate_slug
 from tenants.steps import step_at
-from django.core.exceptions import ValidationError
 
 PAGE_SIZE = 25
 SORTS = {"name": "name", "-name": "-name", "created": "created_at", "-created": "-created_at"}
@@ -48,12 +48,14 @@ def tenant_list(request: OperatorRequest) -> HttpResponse:
     query, status = request.GET.get("q", "").strip(), request.GET.get("status", "")
     status = status if status in Tenant.Status.values else ""
     sort = request.GET.get("sort", "") if request.GET.get("sort") in SORTS else "-created"
-    page = Paginator(list_tenants(query=query, status=status).order_by(SORTS[sort], "id"), PAGE_SIZE).get_page(request.GET.get("page"))
-    for tenant in page:
-        tenant.initial, tenant.workspace_url = tenant.name[:1].upper(), _workspace_url(tenant)
+    page = Paginator(list_tenants(query=query, status=status).order_by(SORTS[sort], "id"), PAGE_SIZE).get_page(
+        request.GET.get("page")
+    )
+    rows: Any = page
+    rows.object_list = [_shown_row(tenant) for tenant in page.object_list]
     counts = count_tenants_by_status()
     context = {
-        "page_obj": page,
+        "page_obj": rows,
         "total": sum(counts.values()),
         "new_this_month": Tenant.objects.filter(created_at__gte=timezone.now() - timedelta(days=30)).count(),
         "statuses": _status_filters(counts, status),
@@ -65,10 +67,21 @@ def tenant_list(request: OperatorRequest) -> HttpResponse:
     return render(request, f"superadmin/tenant_list.html{fragment}", context)
 
 
+def _shown_row(tenant: Tenant) -> dict[str, Any]:
+    shown = {name: getattr(tenant, name) for name in ("name", "slug", "status", "admin_email", "created_at")}
+    return shown | {"initial": tenant.name[:1].upper(), "workspace_url": _workspace_url(tenant)}
+
+
 def _status_filters(counts: dict[str, int], current: str) -> list[dict[str, Any]]:
     shown = [("", _("All"), sum(counts.values()))]
-    shown += [(value, str(label), counts.get(value, 0)) for value, label in Tenant.Status.choices if counts.get(value) or value == current]
-    return [{"value": value, "label": label, "count": count, "current": value == current} for value, label, count in shown]
+    shown += [
+        (value, str(label), counts.get(value, 0))
+        for value, label in Tenant.Status.choices
+        if counts.get(value) or value == current
+    ]
+    return [
+        {"value": value, "label": label, "count": count, "current": value == current} for value, label, count in shown
+    ]
 
 
 @operator_required
@@ -118,8 +131,8 @@ def check_slug(slug: str) -> SlugCheck | None:
 def tenant_detail(request: OperatorRequest, slug: str) -> HttpResponse:
     """One tenant: how it is set up, where its parts are, what was done."""
     context = _detail(get_tenant(slug))
-    context["polled"] = "HX-Request" in request.headers
-    fragment = "#progress" if request.headers.get("HX-Target") == "progress" else ""
+    context["polled"] = request.headers.get("HX-Target") == "progress"
+    fragment = "#progress" if context["polled"] else ""
     return render(request, f"superadmin/tenant_detail.html{fragment}", context)
 
 
@@ -166,7 +179,11 @@ def _shown_tenant(tenant: Tenant, operation: Operation | None, admin: FirstAdmin
 
 
 def _shown_admin(tenant: Tenant, admin: FirstAdmin) -> dict[str, Any]:
-    return {"name": tenant.admin_name, "email": tenant.admin_email, "status": "active" if admin.has_signed_in else "invited"}
+    return {
+        "name": tenant.admin_name,
+        "email": tenant.admin_email,
+        "status": "active" if admin.has_signed_in else "invited",
+    }
 
 
 def _shown_operation(operation: Operation) -> dict[str, Any]:
@@ -180,7 +197,9 @@ def _shown_operation(operation: Operation) -> dict[str, Any]:
 
 
 def _outcome(operation: Operation) -> str:
-    return {"pending": "queued", "succeeded": "done", "undoing": "running", "stuck": "failed"}.get(operation.status, operation.status)
+    return {"pending": "queued", "succeeded": "done", "undoing": "running", "stuck": "failed"}.get(
+        operation.status, operation.status
+    )
 
 
 def _shown_setup(operation: Operation) -> dict[str, Any]:
@@ -218,5 +237,3 @@ def _shown_step(step: OperationStep, *, undoing: bool) -> dict[str, Any]:
 
 def _seconds(begin: Any, end: Any) -> float | None:
     return (end - begin).total_seconds() if begin and end else None
-
-

@@ -15,7 +15,9 @@ def make_installation(apps, schema_editor):
     from tenants.services.provisioning import new_installation_code
 
     installation = apps.get_model("tenants", "Installation")
-    installation.objects.using(schema_editor.connection.alias).get_or_create(pk=1, defaults={"code": new_installation_code()})
+    installation.objects.using(schema_editor.connection.alias).get_or_create(
+        pk=1, defaults={"code": new_installation_code()}
+    )
 
 
 class Migration(migrations.Migration):

@@ -19,7 +19,9 @@ class Preferences(models.Model):
     class Meta:
         constraints = [
             models.CheckConstraint(condition=Q(id=1), name="preferences_one_row"),
-            models.CheckConstraint(condition=Q(brand_colour="") | Q(brand_colour__regex="^#[0-9a-f]{6}$"), name="preferences_colour_form"),
+            models.CheckConstraint(
+                condition=Q(brand_colour="") | Q(brand_colour__regex="^#[0-9a-f]{6}$"), name="preferences_colour_form"
+            ),
         ]
 
     def __str__(self) -> str:

@@ -14,7 +14,11 @@ class PreferencesStep(TenantStep):
     label = _("Default settings")
 
     def run(self, tenant: Tenant, inputs: dict[str, Any]) -> str:
-        defaults = {"name": tenant.name, "language": inputs.get("language", ""), "time_zone": inputs.get("time_zone", "UTC")}
+        defaults: dict[str, str] = {
+            "name": tenant.name,
+            "language": inputs.get("language", ""),
+            "time_zone": inputs.get("time_zone", "UTC"),
+        }
         with enter(tenant.ref):
             Preferences.objects.get_or_create(pk=1, defaults=defaults)
         return defaults["time_zone"]

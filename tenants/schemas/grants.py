@@ -43,12 +43,14 @@ PUBLIC_GRANTS: Final[dict[str, str]] = {"events_outbox": "INSERT"}
 def apply_public_grants() -> None:
     """Make the rights on every table of `public` exactly those of this file."""
     with transaction.atomic(using="ops"), connections["ops"].cursor() as cursor:
-        cursor.execute("SELECT c.relname FROM pg_class c WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p')")
+        cursor.execute(
+            "SELECT c.relname FROM pg_class c WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p')"
+        )
         for (table,) in cursor.fetchall():
             name = sql.Identifier(table)
-            cursor.execute(sql.SQL("REVOKE ALL ON {} FROM PUBLIC, px_app").format(name))  # type: ignore[arg-type]
+            cursor.execute(sql.SQL("REVOKE ALL ON {} FROM PUBLIC, px_app").format(name))
             for role, grants in (("px_app", APP_GRANTS), ("PUBLIC", PUBLIC_GRANTS)):
                 if rights := grants.get(table):
                     statement = sql.SQL("GRANT {} ON {} TO {}").format(sql.SQL(rights), name, sql.SQL(role))
-                    cursor.execute(statement)  # type: ignore[arg-type]
+                    cursor.execute(statement)
         cursor.execute("GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO px_app")

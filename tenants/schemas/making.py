@@ -1,8 +1,9 @@
 """Makes and drops a tenant's schema and database role, over the operations login."""
 
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
-from typing import Any, Iterator
+from typing import Any
 
 from django.conf import settings
 from django.db import connections, transaction
@@ -38,7 +39,11 @@ def make_schema(ref: TenantRef, template: SchemaTemplate, *, now: datetime | Non
         _run(cursor, "CREATE SCHEMA {schema}", ref)
         _run(cursor, "COMMENT ON SCHEMA {schema} IS {comment}", ref)
         _run(cursor, "GRANT USAGE ON SCHEMA {schema} TO {role}", ref)
-        _run(cursor, "ALTER DEFAULT PRIVILEGES IN SCHEMA {schema} GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO {role}", ref)
+        _run(
+            cursor,
+            "ALTER DEFAULT PRIVILEGES IN SCHEMA {schema} GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO {role}",
+            ref,
+        )
         _run(cursor, "ALTER DEFAULT PRIVILEGES IN SCHEMA {schema} GRANT USAGE ON SEQUENCES TO {role}", ref)
         cursor.execute(template.ddl + template.rows)
         make_partitions(cursor, ref, now=now or timezone.now())
@@ -77,7 +82,8 @@ def existing_objects(ref: TenantRef) -> list[tuple[str, str]]:
     """Return which of schema and role exist, as (kind, name)."""
     with connections[OPS].cursor() as cursor:
         cursor.execute(
-            "SELECT 'schema', nspname FROM pg_namespace WHERE nspname = %s UNION ALL SELECT 'role', rolname FROM pg_roles WHERE rolname = %s",
+            "SELECT 'schema', nspname FROM pg_namespace WHERE nspname = %s"
+            " UNION ALL SELECT 'role', rolname FROM pg_roles WHERE rolname = %s",
             [ref.schema, ref.role],
         )
         return [(str(kind), str(name)) for kind, name in cursor.fetchall()]
@@ -99,4 +105,4 @@ def _run(cursor: CursorWrapper, statement: str, ref: TenantRef, **names: sql.Com
         "comment": sql.Literal(f"tenant {ref.id}"),
         **names,
     }
-    cursor.execute(sql.SQL(statement).format(**parts))  # type: ignore[arg-type]
+    cursor.execute(sql.SQL(statement).format(**parts))

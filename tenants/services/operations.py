@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Self
 from uuid import UUID
 
 import structlog
@@ -56,7 +57,7 @@ def wake_a_worker(operation: Operation, *, delay_s: float = 0.0) -> None:
 
     def hint() -> None:
         try:
-            run_operation.apply_async(args=[str(operation.pk)], countdown=delay_s or None)
+            run_operation.apply_async(args=(str(operation.pk),), countdown=delay_s)
         except run_operation.OperationalError as error:
             log.warning("operation_hint_lost", operation=str(operation.pk), error=str(error))
 
@@ -67,7 +68,9 @@ def wake_a_worker(operation: Operation, *, delay_s: float = 0.0) -> None:
 def claim_operation(*, worker: str, operation_id: UUID | None = None) -> Operation | None:
     """Take an operation that is due and that nobody holds, or None; the lease is this worker's from then on."""
     now = timezone.now()
-    due = Operation.objects.filter(status__in=Operation.OPEN, due_at__lte=now).filter(Q(lease_until=None) | Q(lease_until__lt=now))
+    due = Operation.objects.filter(status__in=Operation.OPEN, due_at__lte=now).filter(
+        Q(lease_until=None) | Q(lease_until__lt=now)
+    )
     if operation_id:
         due = due.filter(pk=operation_id)
     operation = due.select_for_update(skip_locked=True).order_by("due_at").first()
@@ -110,7 +113,7 @@ class Lease:
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._renew, name="lease", daemon=True)
 
-    def __enter__(self) -> "Lease":
+    def __enter__(self) -> Self:
         self._thread.start()
         return self
 
@@ -189,7 +192,11 @@ class _Run:
 
     def _run_step(self, row: OperationStep) -> bool:
         step = step_at(row.path)
-        row.status, row.attempt, row.started_at = OperationStep.Status.RUNNING, row.attempt + 1, row.started_at or timezone.now()
+        row.status, row.attempt, row.started_at = (
+            OperationStep.Status.RUNNING,
+            row.attempt + 1,
+            row.started_at or timezone.now(),
+        )
         row.next_try_at = None
         row.save(update_fields=["status", "attempt", "started_at", "next_try_at"])
         try:
@@ -225,7 +232,9 @@ class _Run:
     # -- backward
 
     def _backward(self) -> None:
-        touched = [row for row in self.operation.steps.all() if row.attempt and row.status != OperationStep.Status.UNDONE]
+        touched = [
+            row for row in self.operation.steps.all() if row.attempt and row.status != OperationStep.Status.UNDONE
+        ]
         for row in reversed(touched):
             if self.lease.lost.is_set() or not self._undo_step(row, step_at(row.path)):
                 return
@@ -234,7 +243,7 @@ class _Run:
     def _undo_step(self, row: OperationStep, step: TenantStep) -> bool:
         try:
             step.undo(self.tenant)
-        except Exception as error:  # noqa: BLE001 - see _run_step
+        except Exception as error:
             row.error, row.attempt = describe_error(error), row.attempt + 1
             row.save(update_fields=["error", "attempt"])
             log.exception("undo_failed", step=row.path, attempt=row.attempt)
@@ -252,7 +261,9 @@ class _Run:
 
     def _end(self, status: Operation.Status, ending: Callable[[Operation], None]) -> None:
         with transaction.atomic():
-            held = Operation.objects.select_for_update().filter(pk=self.operation.pk, lease_owner=self.operation.lease_owner)
+            held = Operation.objects.select_for_update().filter(
+                pk=self.operation.pk, lease_owner=self.operation.lease_owner
+            )
             if not held.exists():
                 return
             self._stop(status)

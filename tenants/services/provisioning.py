@@ -45,7 +45,11 @@ def request_tenant(
     _check(slug=slug, name=name, admin_email=admin_email, language=language, time_zone=time_zone)
     admin_name = admin_name.strip() or admin_email.partition("@")[0]
     tenant = Tenant.new(
-        installation=installation_code(), slug=slug, name=name.strip(), admin_email=admin_email.strip(), admin_name=admin_name
+        installation=installation_code(),
+        slug=slug,
+        name=name.strip(),
+        admin_email=admin_email.strip(),
+        admin_name=admin_name,
     )
     try:
         with transaction.atomic():
@@ -62,7 +66,8 @@ def request_tenant(
         actor_name=actor.name,
     )
     OperationStep.objects.bulk_create(
-        OperationStep(operation=operation, position=position, path=path) for position, path in enumerate(settings.TENANT_STEPS, 1)
+        OperationStep(operation=operation, position=position, path=path)
+        for position, path in enumerate(settings.TENANT_STEPS, 1)
     )
     audit.record(actor=actor, action="tenant.requested", target=tenant, operation=str(operation.pk))
     publish(TenantRequested(tenant_id=tenant.pk), actor=actor)
@@ -129,7 +134,13 @@ def give_up_provisioning(operation: Operation) -> None:
     tenant.version += 1
     tenant.save(update_fields=["status", "version"])
     tenant.domains.all().delete()
-    audit.record(actor=SYSTEM, action="tenant.provisioning_failed", target=tenant, operation=str(operation.pk), code=operation.error_code)
+    audit.record(
+        actor=SYSTEM,
+        action="tenant.provisioning_failed",
+        target=tenant,
+        operation=str(operation.pk),
+        code=operation.error_code,
+    )
     publish(TenantProvisioningFailed(tenant_id=tenant.pk))
 
 

@@ -111,9 +111,7 @@ def test_two_checkouts_run_side_by_side(stack: Stack, tmp_path: Path) -> None:
         other.down()
 
 
-def test_a_checkout_that_was_copied_does_not_touch_the_first_ones_processes(
-    stack: Stack, tmp_path: Path
-) -> None:
+def test_a_checkout_that_was_copied_does_not_touch_the_first_ones_processes(stack: Stack, tmp_path: Path) -> None:
     stack.up(["valkey"])
     shutil.copytree(stack.tree.root, tmp_path / "copy")
     copy = Stack(Tree(tmp_path / "copy"))
@@ -155,18 +153,14 @@ def test_a_taken_port_is_named_in_one_sentence(stack: Stack) -> None:
         taken.bind(("127.0.0.1", stack.server("valkey").port))
         taken.listen()
 
-        with pytest.raises(
-            StackError, match=r"Port \d+, which Valkey uses .* is taken .* --new-ports valkey"
-        ):
+        with pytest.raises(StackError, match=r"Port \d+, which Valkey uses .* is taken .* --new-ports valkey"):
             stack.up(["valkey"])
 
         stack.forget_ports(["valkey"])
         assert stack.up(["valkey"]) == ["valkey"]
 
 
-def test_a_server_that_ends_at_once_shows_the_end_of_its_log(
-    stack: Stack, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_server_that_ends_at_once_shows_the_end_of_its_log(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("deploy.embedded.servers.valkey.CONFIGURATION", "no-such-directive yes\n")
 
     with pytest.raises(StackError, match=r"(?s)Valkey ended as soon as .*no-such-directive"):
@@ -191,10 +185,7 @@ def test_the_command_line_refuses_unknown_servers(capsys: pytest.CaptureFixture[
     with pytest.raises(SystemExit):
         cli.parse(["up", "oracle"])
 
-    assert (
-        "there is no server 'oracle'. There are: postgres, valkey, s3, keycloak, kafka"
-        in capsys.readouterr().err
-    )
+    assert "there is no server 'oracle'. There are: postgres, valkey, s3, keycloak, kafka" in capsys.readouterr().err
 
 
 # --- processes -------------------------------------------------------------------------------------------
@@ -211,9 +202,7 @@ def test_a_process_that_nobody_collected_counts_as_gone(
 def test_a_process_that_ignores_the_friendly_signal_is_killed(
     spawn: Callable[..., "subprocess.Popen[bytes]"],
 ) -> None:
-    stubborn = (
-        "import signal, time; signal.signal(15, signal.SIG_IGN); print('up', flush=True); time.sleep(60)"
-    )
+    stubborn = "import signal, time; signal.signal(15, signal.SIG_IGN); print('up', flush=True); time.sleep(60)"
     process = spawn([sys.executable, "-c", stubborn])
     mark = mark_of(process)
 
@@ -237,9 +226,7 @@ def test_a_lock_is_free_again_when_its_holder_is_killed(
         "import sys, time; from pathlib import Path; from deploy.embedded.files import locked\n"
         "with locked(Path(sys.argv[1])): Path(sys.argv[2]).touch(); time.sleep(60)"
     )
-    holder = spawn(
-        [sys.executable, "-c", code, str(tmp_path / "lock"), str(tmp_path / "held")], PYTHONPATH=str(ROOT)
-    )
+    holder = spawn([sys.executable, "-c", code, str(tmp_path / "lock"), str(tmp_path / "held")], PYTHONPATH=str(ROOT))
     assert eventually((tmp_path / "held").exists)
 
     with locked(tmp_path / "lock", wait=False) as had:
@@ -328,9 +315,7 @@ def test_the_demo_ends_all_it_started(tiny: Callable[..., TinyDemo], tree: Tree,
     assert not any(each.is_running() for each in [*children, server])
 
 
-def test_the_next_start_cleans_up_after_a_demo_that_was_killed(
-    tiny: Callable[..., TinyDemo], tree: Tree
-) -> None:
+def test_the_next_start_cleans_up_after_a_demo_that_was_killed(tiny: Callable[..., TinyDemo], tree: Tree) -> None:
     first = tiny()
     assert eventually(lambda: first.said("tiny demo is ready"))
     children, server = first.children(), Stack(tree).running("valkey")

@@ -18,6 +18,7 @@ from deploy.literal_text import find_literal_text
         '{% block attributes %} data-px-area="console"{% endblock %}{% block css %}plx-mark-lg{% endblock %}',
         '<div {% if small %}class="small thing"{% endif %} data-px-name="some thing"></div>',
         '{% include "components/icon.html" with name="user-plus" %}',
+        '{% include "components/avatar.html" with name="Mara Ellsworth" %}',
         '{% include "components/empty.html" with title=_("No tenants yet") %}',
     ],
 )

@@ -31,9 +31,7 @@ TEMPLATE = """{% load i18n %}
 def tree(tmp_path: Path) -> Path:
     """A small project with one text of each kind."""
     write(tmp_path / "team/templates/team/list.html", TEMPLATE)
-    write(
-        tmp_path / "team/views.py", 'message = _("Hello, %(name)s")\nother = pgettext_lazy("month", "May")\n'
-    )
+    write(tmp_path / "team/views.py", 'message = _("Hello, %(name)s")\nother = pgettext_lazy("month", "May")\n')
     write(tmp_path / "static/js/app.js", 'toast(gettext("Saved"));\n')
     write(tmp_path / "static/vendor/lib.js", 'gettext("Not ours");\n')
     write(tmp_path / "tests/test_x.py", '_("Not shown")\n')
@@ -56,9 +54,7 @@ def translate_everything(root: Path) -> None:
     catalog = read_catalog(catalog_path(root))
     for text in catalog:
         if text.id:
-            text.string = (
-                f"it {text.id}" if isinstance(text.id, str) else tuple(f"it {form}" for form in text.id)
-            )
+            text.string = f"it {text.id}" if isinstance(text.id, str) else tuple(f"it {form}" for form in text.id)
     write_catalog(catalog_path(root), catalog)
 
 
@@ -157,9 +153,7 @@ def test_what_a_translator_left_undone_is_named(
 
 
 def test_without_a_catalogue_the_check_fails(tree: Path) -> None:
-    assert find_problems(tree) == [
-        "There is no catalogue under locale/. Run: python -m deploy.messages extract"
-    ]
+    assert find_problems(tree) == ["There is no catalogue under locale/. Run: python -m deploy.messages extract"]
 
 
 def test_the_command_extracts_and_compiles(tree: Path, capsys: pytest.CaptureFixture[str]) -> None:

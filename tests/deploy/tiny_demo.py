@@ -25,8 +25,7 @@ class Tiny(Demo):
         codes = {"web": SLEEP, "worker": FAIL if self.options.kind == "failing" else WITH_CHILD}
         logs = self.tree.demo / "logs"
         self.programs = {
-            name: Program(name, [sys.executable, "-c", code], logs / f"{name}.log", env)
-            for name, code in codes.items()
+            name: Program(name, [sys.executable, "-c", code], logs / f"{name}.log", env) for name, code in codes.items()
         }
         self.supervisor.first_delay_s = 0.05
 

@@ -42,7 +42,12 @@ def dashboard(request: MemberRequest) -> HttpResponse:
         "sign_ins_summary": summary,
         "sign_ins_csv_url": f"{reverse('sign_ins_csv')}?days={days}",
         "activity": [
-            {"actor": entry.actor_name, "actor_id": entry.actor_id, "text": _activity_text(entry), "at": entry.occurred_at}
+            {
+                "actor": entry.actor_name,
+                "actor_id": entry.actor_id,
+                "text": _activity_text(entry),
+                "at": entry.occurred_at,
+            }
             for entry in recent_activity()
         ],
     }

@@ -25,7 +25,9 @@ class SignInForm(forms.Form):
         if "email" in values and "password" in values:
             account = auth.authenticate(self.request, email=values["email"], password=values["password"])
             if not isinstance(account, Account):
-                raise ValidationError(_("E-mail address and password do not match. Check both and try again."), code="no_match")
+                raise ValidationError(
+                    _("E-mail address and password do not match. Check both and try again."), code="no_match"
+                )
             self.account = account
         return values
 
@@ -34,9 +36,15 @@ class PasswordForm(forms.Form):
     """A new password, typed twice; the rules are checked where it is set."""
 
     password = forms.CharField(
-        label=_("New password"), strip=False, max_length=4096, widget=forms.PasswordInput, help_text=_("At least 12 characters.")
+        label=_("New password"),
+        strip=False,
+        max_length=4096,
+        widget=forms.PasswordInput,
+        help_text=_("At least 12 characters."),
     )
-    password_again = forms.CharField(label=_("The same again"), strip=False, max_length=4096, widget=forms.PasswordInput)
+    password_again = forms.CharField(
+        label=_("The same again"), strip=False, max_length=4096, widget=forms.PasswordInput
+    )
 
     def clean(self) -> dict[str, Any]:
         values = super().clean() or {}

@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import json
+from typing import cast
 
 import jwt
 from cryptography.hazmat.primitives import serialization
@@ -18,7 +19,9 @@ KEY_BITS = 2048
 def make_key() -> SigningKey:
     """Make a key pair that signs from now on."""
     private = rsa.generate_private_key(public_exponent=65537, key_size=KEY_BITS)
-    pem = private.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()).decode()
+    pem = private.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    ).decode()
     return SigningKey.objects.create(kid=_thumbprint(private), private_pem=pem)
 
 
@@ -34,9 +37,13 @@ def published_keys() -> list[SigningKey]:
 
 def public_jwk(key: SigningKey) -> dict[str, object]:
     """Return the public half as a JSON Web Key."""
-    private = serialization.load_pem_private_key(key.private_pem.encode(), None)
-    assert isinstance(private, rsa.RSAPrivateKey)
-    return {**jwt.algorithms.RSAAlgorithm.to_jwk(private.public_key(), as_dict=True), "kid": key.kid, "use": "sig", "alg": "RS256"}
+    public = serialization.load_pem_private_key(key.private_pem.encode(), None).public_key()
+    return {
+        **jwt.algorithms.RSAAlgorithm.to_jwk(cast("rsa.RSAPublicKey", public), as_dict=True),
+        "kid": key.kid,
+        "use": "sig",
+        "alg": "RS256",
+    }
 
 
 def _published() -> QuerySet[SigningKey]:

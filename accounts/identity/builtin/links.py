@@ -28,7 +28,9 @@ def make_password_link(account: Account) -> str:
     """Return an address at the current issuer where `account` can set a password once."""
     token = secrets.token_urlsafe(32)
     PasswordLink.objects.create(
-        account=account, token_hash=_hash(token), expires_at=timezone.now() + timedelta(days=settings.PASSWORD_LINK_DAYS)
+        account=account,
+        token_hash=_hash(token),
+        expires_at=timezone.now() + timedelta(days=settings.PASSWORD_LINK_DAYS),
     )
     return f"{origin()}{reverse('set_password', args=[token])}"
 
@@ -56,9 +58,11 @@ def set_password(*, token: str, password: str) -> Account:
 def _valid_link(token: str, *, lock: bool) -> PasswordLink:
     links = PasswordLink.objects.select_related("account")
     links = links.select_for_update(of=("self",)) if lock else links
-    link = links.filter(token_hash=_hash(token), used_at=None, expires_at__gt=timezone.now(), account__is_active=True).first()
+    link = links.filter(
+        token_hash=_hash(token), used_at=None, expires_at__gt=timezone.now(), account__is_active=True
+    ).first()
     if link is None:
-        raise PasswordLinkInvalid()
+        raise PasswordLinkInvalid
     return link
 
 

@@ -14,7 +14,12 @@ class RealmValidator(OAuth2Validator):  # type: ignore[misc]
 
     def get_additional_claims(self, request: Any) -> dict[str, Any]:
         account = request.user
-        return {"email": account.email, "email_verified": True, "name": account.name, "preferred_username": account.email}
+        return {
+            "email": account.email,
+            "email_verified": True,
+            "name": account.name,
+            "preferred_username": account.email,
+        }
 
     def validate_jwt_bearer_token(self, token: str, scopes: Any, request: Any) -> bool:
         """Treat what starts like a JWT as an access token; an ID token is no credential."""

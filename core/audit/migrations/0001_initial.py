@@ -49,7 +49,11 @@ class Migration(migrations.Migration):
                         ("facts", models.JSONField(default=dict)),
                         ("request_id", models.CharField(blank=True, max_length=64)),
                     ],
-                    options={"db_table": "audit_entry", "ordering": ["-occurred_at", "-id"], "verbose_name": "audit entry"},
+                    options={
+                        "db_table": "audit_entry",
+                        "ordering": ["-occurred_at", "-id"],
+                        "verbose_name": "audit entry",
+                    },
                 )
             ],
         )

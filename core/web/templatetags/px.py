@@ -4,10 +4,11 @@ import re
 import zlib
 from datetime import datetime
 from decimal import Decimal
+from typing import Any
 
 from django import forms, template
 from django.core.paginator import Page
-from django.forms.boundfield import BoundField
+from django.forms.boundfield import BoundField, BoundWidget
 from django.templatetags.static import static
 from django.utils import formats, timezone
 from django.utils.html import conditional_escape, format_html
@@ -37,10 +38,9 @@ def icon(name: str, css: str = "") -> SafeString:
 @register.filter
 def initials(name: object) -> str:
     """First letters of the first and last word: *Mara van Ellsworth* gives *ME*."""
-    words = re.findall(r"[^\W_]+", str(name or ""))
-    if not words:
-        return "?"
-    return (words[0][0] + (words[-1][0] if len(words) > 1 else "")).upper()
+    words: list[str] = re.findall(r"[^\W_]+", str(name or ""))
+    ends = [words[0], words[-1]] if len(words) > 1 else words
+    return "".join(word[0] for word in ends).upper() or "?"
 
 
 @register.filter
@@ -85,17 +85,13 @@ def _say_ago(moment: datetime) -> str:
         return _("just now")
     if passed_s < _HOUR:
         minutes = passed_s // _MINUTE
-        return ngettext("%(count)d min ago", "%(count)d min ago", minutes) % {
-            "count": minutes
-        }
+        return ngettext("%(count)d min ago", "%(count)d min ago", minutes) % {"count": minutes}
     if passed_s < _DAY:
         hours = passed_s // _HOUR
         return ngettext("%(count)d h ago", "%(count)d h ago", hours) % {"count": hours}
     if passed_s < _WEEK:
         days = passed_s // _DAY
-        return ngettext("%(count)d day ago", "%(count)d days ago", days) % {
-            "count": days
-        }
+        return ngettext("%(count)d day ago", "%(count)d days ago", days) % {"count": days}
     return _in_zone(moment, "j M Y")
 
 
@@ -113,10 +109,8 @@ def took(duration_s: float | None) -> str:
     if duration_s is None:
         return ""
     if duration_s < 10:
-        return _("%(seconds)s s") % {
-            "seconds": formats.number_format(duration_s, decimal_pos=1)
-        }
-    if duration_s < _MINUTE:
+        return _("%(seconds)s s") % {"seconds": formats.number_format(round(duration_s, 1), decimal_pos=1)}
+    if round(duration_s) < _MINUTE:
         return _("%(seconds)s s") % {"seconds": round(duration_s)}
     minutes, seconds = divmod(round(duration_s), _MINUTE)
     return _("%(minutes)d min %(seconds)d s") % {"minutes": minutes, "seconds": seconds}
@@ -168,21 +162,22 @@ def control(field: BoundField, css: str = "", **attributes: object) -> SafeStrin
     """
     own = field.field.widget.attrs.get("class", "")
     classes = (_CLASSES.get(kind(field), "form-control"), css, own)
-    attrs = {"class": " ".join(filter(None, classes))}
-    attrs |= {
-        name.replace("_", "-"): str(value)
-        for name, value in attributes.items()
-        if value not in ("", None)
-    }
+    attrs: dict[str, str | bool] = {"class": " ".join(filter(None, classes))}
+    attrs |= {name.replace("_", "-"): str(value) for name, value in attributes.items() if value not in ("", None)}
     return mark_safe(field.as_widget(attrs=attrs))  # noqa: S308 as_widget escapes
 
 
 @register.filter
-def page_range(page: Page[object]) -> list[int | None]:
+def choice_control(choice: BoundWidget) -> SafeString:
+    """One radio button or box of a field with choices, in our classes."""
+    choice.data["attrs"]["class"] = _CLASSES["choices"]
+    return choice.tag()
+
+
+@register.filter
+def page_range(page: Page[Any]) -> list[int | None]:
     """The pages to offer, None where some are left out."""
-    numbers = page.paginator.get_elided_page_range(
-        page.number, on_each_side=1, on_ends=1
-    )
+    numbers = page.paginator.get_elided_page_range(page.number, on_each_side=1, on_ends=1)
     return [number if isinstance(number, int) else None for number in numbers]
 
 

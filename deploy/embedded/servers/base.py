@@ -83,9 +83,7 @@ class Server(ABC):
 
 def environment(**extra: str) -> dict[str, str]:
     """This process's environment for a server: none of our own variables, and these."""
-    kept = {
-        name: value for name, value in os.environ.items() if not name.startswith(("PLEXICA_", "PYTHON", "PG"))
-    }
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("PLEXICA_", "PYTHON", "PG"))}
     return {**kept, **extra}
 
 

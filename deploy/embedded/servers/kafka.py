@@ -60,9 +60,7 @@ class Kafka(Server):
             self._format()
 
     def _format(self) -> None:
-        words = (
-            f"kafka.tools.StorageTool format --config {self._configuration.name} --cluster-id {CLUSTER_ID}"
-        )
+        words = f"kafka.tools.StorageTool format --config {self._configuration.name} --cluster-id {CLUSTER_ID}"
         formatted = subprocess.run(
             [self.program, *self._java_options("128m"), *words.split()],
             cwd=self.folder,
@@ -77,9 +75,7 @@ class Kafka(Server):
             raise StackError(f"Kafka could not lay out its data (see {self.tree.shorten(self.log)}).")
 
     def command(self) -> Command:
-        return Command(
-            [self.program, *self._java_options("512m"), "kafka.Kafka", self._configuration], environment()
-        )
+        return Command([self.program, *self._java_options("512m"), "kafka.Kafka", self._configuration], environment())
 
     def why_not_ready(self) -> str | None:
         # length, which question, its version, a number that comes back with the answer, no client id

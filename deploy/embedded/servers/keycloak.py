@@ -67,9 +67,7 @@ class Keycloak(Server):
             KC_BOOTSTRAP_ADMIN_USERNAME="admin",
             KC_BOOTSTRAP_ADMIN_PASSWORD=self.secrets.get("keycloak_admin"),
         )
-        return Command(
-            [self.program, *_java_options(self.folder, "768m"), "start", "--optimized", *argv], hidden
-        )
+        return Command([self.program, *_java_options(self.folder, "768m"), "start", "--optimized", *argv], hidden)
 
     def why_not_ready(self) -> str | None:
         address = f"http://127.0.0.1:{self.ports['management']}/health/ready"

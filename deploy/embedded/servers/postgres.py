@@ -52,9 +52,7 @@ class Postgres(Server):
         return self._binaries / "postgres"
 
     def version(self) -> str:
-        answer = subprocess.run(
-            [self.program, "--version"], capture_output=True, text=True, check=True
-        ).stdout
+        answer = subprocess.run([self.program, "--version"], capture_output=True, text=True, check=True).stdout
         found = re.search(r"\d[\d.]*", answer)
         return found.group() if found else answer.strip()
 
@@ -106,9 +104,7 @@ class Postgres(Server):
             self.log.parent.mkdir(parents=True, exist_ok=True)
             self.log.write_text(made.stdout + made.stderr, encoding="utf-8")
             reason = (made.stderr.strip().splitlines() or ["no reason given"])[-1]
-            raise StackError(
-                f"PostgreSQL could not lay out its data: {reason} (see {self.tree.shorten(self.log)})"
-            )
+            raise StackError(f"PostgreSQL could not lay out its data: {reason} (see {self.tree.shorten(self.log)})")
 
     def command(self) -> Command:
         options = [f"--{name}={value}" for name, value in {**OPTIONS, "port": str(self.port)}.items()]
@@ -183,9 +179,7 @@ class Postgres(Server):
         if self._user is None:
             return []
         if not shutil.which("setpriv"):
-            raise StackError(
-                "PostgreSQL does not run as root, and setpriv is missing. Run this as an ordinary user."
-            )
+            raise StackError("PostgreSQL does not run as root, and setpriv is missing. Run this as an ordinary user.")
         become = ["setpriv", f"--reuid={self._user.pw_uid}", f"--regid={self._user.pw_gid}", "--clear-groups"]
         for capability in ("", "dac_read_search", "dac_override"):
             words = [*become, *_keeping(capability)]

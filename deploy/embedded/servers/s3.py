@@ -75,9 +75,7 @@ class S3(Server):
             "s3.iam.readOnly": "false",
         }
         argv = [f"-{name}={value}" for name, value in options.items()]
-        growth = {
-            f"WEED_MASTER_VOLUME_GROWTH_COPY_{copies}": "1" for copies in (1, 2, 3)
-        }  # 7 a bucket otherwise
+        growth = {f"WEED_MASTER_VOLUME_GROWTH_COPY_{copies}": "1" for copies in (1, 2, 3)}  # 7 a bucket otherwise
         return Command([self.program, "-logtostderr=true", "server", *argv], environment(**growth))
 
     def why_not_ready(self) -> str | None:

@@ -19,7 +19,13 @@ from tenants.services.provisioning import request_tenant
 from tenants.steps import step_at
 
 POLL_S = 0.2
-MARKS = {"done": "[green]✓[/]", "running": "…", "retrying": "[yellow]↻[/]", "failed": "[red]✗[/]", "undone": "[yellow]↩[/]"}
+MARKS = {
+    "done": "[green]✓[/]",
+    "running": "…",
+    "retrying": "[yellow]↻[/]",
+    "failed": "[red]✗[/]",
+    "undone": "[yellow]↩[/]",
+}
 
 
 class Command(BaseCommand):
@@ -67,7 +73,9 @@ class Command(BaseCommand):
             if not operation.is_open:
                 return operation
             if time.monotonic() > deadline:
-                raise CommandError(f"Still {operation.status} after {timeout_s:g} s. Does the operations worker run? It goes on by itself.")
+                raise CommandError(
+                    f"Still {operation.status} after {timeout_s:g} s. Does the operations worker run? It goes on by itself."
+                )
             time.sleep(POLL_S)
 
     def _show(self, step: OperationStep, shown: dict[int, str], console: Console) -> None:
@@ -78,12 +86,19 @@ class Command(BaseCommand):
     def _report(self, operation: Operation, *, as_json: bool) -> None:
         tenant = operation.tenant
         if as_json:
-            body = {"slug": tenant.slug, "operation": str(operation.pk), "status": operation.status, "address": address_of(tenant.slug)}
+            body = {
+                "slug": tenant.slug,
+                "operation": str(operation.pk),
+                "status": operation.status,
+                "address": address_of(tenant.slug),
+            }
             self.stdout.write(json.dumps(body | {"error": operation.error}))
         if operation.status != Operation.Status.SUCCEEDED:
             raise CommandError(f"{tenant.slug} was not set up: {operation.error}")
         if not as_json:
-            self.stdout.write(f"{tenant.slug} is ready at {address_of(tenant.slug)}; {tenant.admin_email} was sent a link.")
+            self.stdout.write(
+                f"{tenant.slug} is ready at {address_of(tenant.slug)}; {tenant.admin_email} was sent a link."
+            )
 
 
 def _sentence(error: PlexicaError) -> str:

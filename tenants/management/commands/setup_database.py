@@ -41,7 +41,10 @@ class Command(BaseCommand):
         if "ops" not in settings.DATABASES:
             raise CommandError("Set PLEXICA_DATABASE_OPS_URL: its user and password become the operations login.")
         app, ops = settings.DATABASES["default"], settings.DATABASES["ops"]
-        for alias, login, wanted in (("PLEXICA_DATABASE_URL", app, APP_ROLE), ("PLEXICA_DATABASE_OPS_URL", ops, OPS_ROLE)):
+        for alias, login, wanted in (
+            ("PLEXICA_DATABASE_URL", app, APP_ROLE),
+            ("PLEXICA_DATABASE_OPS_URL", ops, OPS_ROLE),
+        ):
             if login["USER"] != wanted:
                 raise CommandError(f"{alias} must log in as {wanted}, not as {login['USER']}.")
         try:
@@ -59,7 +62,12 @@ class Command(BaseCommand):
             for role, password in passwords.items():
                 _ensure_role(admin, role, "LOGIN")
                 options = "LOGIN CREATEROLE" if role == OPS_ROLE else "LOGIN"
-                _run(admin, f"ALTER ROLE {{role}} {options} PASSWORD {{password}}", role=sql.Identifier(role), password=sql.Literal(password))
+                _run(
+                    admin,
+                    f"ALTER ROLE {{role}} {options} PASSWORD {{password}}",
+                    role=sql.Identifier(role),
+                    password=sql.Literal(password),
+                )
             _run(admin, "GRANT px_owner TO px_ops WITH INHERIT TRUE, SET TRUE")
             if not admin.execute("SELECT 1 FROM pg_database WHERE datname = %s", [database]).fetchone():
                 _run(admin, "CREATE DATABASE {database} OWNER px_owner", database=sql.Identifier(database))
@@ -86,4 +94,4 @@ def _ensure_role(admin: psycopg.Connection[tuple[object, ...]], role: str, optio
 
 
 def _run(admin: psycopg.Connection[tuple[object, ...]], statement: str, **names: sql.Composable) -> None:
-    admin.execute(sql.SQL(statement).format(**names))  # type: ignore[arg-type]
+    admin.execute(sql.SQL(statement).format(**names))

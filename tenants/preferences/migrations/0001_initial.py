@@ -5,28 +5,56 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
-    dependencies = [
-    ]
+    dependencies = []
 
     operations = [
         migrations.CreateModel(
-            name='Preferences',
+            name="Preferences",
             fields=[
-                ('id', models.PositiveSmallIntegerField(default=1, primary_key=True, serialize=False)),
-                ('name', models.CharField(max_length=120)),
-                ('language', models.CharField(blank=True, max_length=8)),
-                ('time_zone', models.CharField(default='UTC', max_length=64)),
-                ('theme', models.CharField(choices=[('light', 'light'), ('dark', 'dark')], default='light', max_length=8)),
-                ('brand_colour', models.CharField(blank=True, max_length=7, validators=[django.core.validators.RegexValidator('^#[0-9a-f]{6}$')])),
-                ('brand_tint', models.PositiveSmallIntegerField(null=True, validators=[django.core.validators.MaxValueValidator(360)])),
-                ('brand_roundness', models.FloatField(null=True, validators=[django.core.validators.MinValueValidator(0), django.core.validators.MaxValueValidator(1.5)])),
-                ('version', models.PositiveIntegerField(default=1)),
+                ("id", models.PositiveSmallIntegerField(default=1, primary_key=True, serialize=False)),
+                ("name", models.CharField(max_length=120)),
+                ("language", models.CharField(blank=True, max_length=8)),
+                ("time_zone", models.CharField(default="UTC", max_length=64)),
+                (
+                    "theme",
+                    models.CharField(choices=[("light", "light"), ("dark", "dark")], default="light", max_length=8),
+                ),
+                (
+                    "brand_colour",
+                    models.CharField(
+                        blank=True, max_length=7, validators=[django.core.validators.RegexValidator("^#[0-9a-f]{6}$")]
+                    ),
+                ),
+                (
+                    "brand_tint",
+                    models.PositiveSmallIntegerField(
+                        null=True, validators=[django.core.validators.MaxValueValidator(360)]
+                    ),
+                ),
+                (
+                    "brand_roundness",
+                    models.FloatField(
+                        null=True,
+                        validators=[
+                            django.core.validators.MinValueValidator(0),
+                            django.core.validators.MaxValueValidator(1.5),
+                        ],
+                    ),
+                ),
+                ("version", models.PositiveIntegerField(default=1)),
             ],
             options={
-                'constraints': [models.CheckConstraint(condition=models.Q(('id', 1)), name='preferences_one_row'), models.CheckConstraint(condition=models.Q(('brand_colour', ''), ('brand_colour__regex', '^#[0-9a-f]{6}$'), _connector='OR'), name='preferences_colour_form')],
+                "constraints": [
+                    models.CheckConstraint(condition=models.Q(("id", 1)), name="preferences_one_row"),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("brand_colour", ""), ("brand_colour__regex", "^#[0-9a-f]{6}$"), _connector="OR"
+                        ),
+                        name="preferences_colour_form",
+                    ),
+                ],
             },
         ),
     ]

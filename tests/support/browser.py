@@ -1,0 +1,87 @@
+"""A visitor without a browser: Django's test client at one address, with its own cookies, that follows redirects as asked."""
+
+import re
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.http import HttpResponse
+from django.test import Client
+
+from core.tenancy import TenantRef
+
+
+class Visitor:
+    """Sends requests to a tenant's address (or the platform's), through every middleware."""
+
+    def __init__(self, tenant: TenantRef | None = None, *, host: str | None = None, cookies: Any = None) -> None:
+        from django.conf import settings
+
+        self.host = host or (f"{tenant.slug}.{settings.PUBLIC_NETLOC}" if tenant else settings.PUBLIC_NETLOC)
+        self.client = Client(enforce_csrf_checks=True, raise_request_exception=False)
+        if cookies is not None:
+            self.client.cookies.load({name: morsel.value for name, morsel in cookies.items()})
+
+    @property
+    def cookies(self) -> Any:
+        """The visitor's cookies."""
+        return self.client.cookies
+
+    def get(self, path: str, *, follow: bool = False, **headers: str) -> Any:
+        """GET a path or an address; with `follow` go along up to ten redirects."""
+        response = self._send("GET", path, headers)
+        for _ in range(10 if follow else 0):
+            if response.status_code not in (301, 302, 303):
+                break
+            response = self._send("GET", response["Location"], {})
+        return response
+
+    def post(self, path: str, data: dict[str, Any] | None = None, *, page: Any = None, **headers: str) -> Any:
+        """POST a form with the CSRF token of `page` (default: the page at the same path)."""
+        page = page or self.get(path)
+        token = re.search(r'name="csrf(?:middlewaretoken|-token)" (?:value|content)="([^"]+)"', page.content.decode())
+        sent = {"HTTP_X_CSRFTOKEN": token.group(1) if token else "", "HTTP_ORIGIN": f"http://{self.host}"}
+        return self._send("POST", path, {**sent, **headers}, data=data or {})
+
+    def api(self, method: str, path: str, *, body: Any = None, token: str | None = None, **headers: str) -> Any:
+        """Call the API with JSON, and a bearer token if one is given."""
+        if token:
+            headers["HTTP_AUTHORIZATION"] = f"Bearer {token}"
+        extra = {"data": body, "content_type": "application/json"} if body is not None else {}
+        return self._send(method, path, headers, **extra)
+
+    def sign_in(self, email: str, password: str, *, start: str | None = None) -> "Visitor":
+        """Walk through the realm's sign-in pages. Needs committed data: the issuer answers on another connection."""
+        from django.conf import settings
+
+        page = self.get(start or ("/console/" if self.host == settings.PUBLIC_NETLOC else "/"), follow=True)
+        assert page.status_code == 200, (page.status_code, page.request["PATH_INFO"])
+        path = f"{page.request['PATH_INFO']}?{page.request['QUERY_STRING']}"
+        answer = self.post(path, {"email": email, "password": password, "next": _hidden(page, "next")}, page=page)
+        assert answer.status_code == 302, "sign-in was refused"
+        landed = self.get(answer["Location"], follow=True)
+        assert landed.status_code == 200, (landed.status_code, landed.request["PATH_INFO"])
+        return self
+
+    def _send(self, method: str, path: str, headers: dict[str, str], **kwargs: Any) -> HttpResponse:
+        url = urlsplit(path)
+        host = url.netloc or self.host
+        target = f"{url.path}?{url.query}" if url.query else url.path
+        cookies = None
+        if host != self.host:  # a browser keeps cookies for each host
+            cookies, self.client.cookies = self.client.cookies, type(self.client.cookies)()
+        try:
+            sender = getattr(self.client, method.lower())
+            response: HttpResponse = sender(
+                target, HTTP_HOST=host, SERVER_NAME=host.rpartition(":")[0] or host, **headers, **kwargs
+            )
+        finally:
+            if cookies is not None:
+                self.client.cookies = cookies
+        return response
+
+
+def _hidden(page: Any, name: str) -> str:
+    import html
+
+    found = re.search(rf'name="{name}" value="([^"]*)"', page.content.decode())
+    return html.unescape(found.group(1)) if found else ""

@@ -1,0 +1,108 @@
+"""The same people everywhere: an operator, acme-corp's owner and member, and globex-inc's owner as the outsider."""
+
+import secrets
+from dataclasses import dataclass
+from typing import Any
+
+from core.tenancy import TenantRef
+
+PASSWORD = "plain words for tests 7"
+EVERYBODY = ("owner", "member", "outsider", "operator")
+TENANTS = {
+    "acme-corp": [("owner", "Mara Ellsworth", "admin"), ("member", "Tomas Kadlec", "user")],
+    "globex-inc": [("outsider", "Lea Novak", "admin")],
+}
+
+
+@dataclass(frozen=True)
+class TestPerson:
+    """Somebody with an account: where, and how they sign in."""
+
+    __test__ = False
+    tenant: TenantRef | None
+    email: str
+    password: str
+
+
+@dataclass(frozen=True)
+class World:
+    """What every copy of the prepared database holds."""
+
+    acme: TenantRef
+    globex: TenantRef
+    operator: Any
+    people: dict[str, TestPerson]
+
+    def person(self, who: str) -> TestPerson:
+        """Return owner, member, outsider or operator."""
+        return self.people[who]
+
+
+def email_of(who: str) -> str:
+    """Return the e-mail address of one of EVERYBODY."""
+    return f"{who}@people.example"
+
+
+def fill_world() -> None:
+    """Make the operator, the tenants and their people, through the services."""
+    from accounts.identity import provider
+    from accounts.identity.realms import current_realm
+    from accounts.operators.services import create_operator
+    from accounts.people.services import add_person
+    from core.tenancy import enter
+
+    create_operator(email=email_of("operator"), name="Jonas Weil", password=PASSWORD)
+    for slug, staff in TENANTS.items():
+        who, name, _ = staff[0]
+        tenant = provision(slug, admin_email=email_of(who), admin_name=name, time_zone="Europe/Rome")
+        for who, name, role in staff:
+            account = provider().make_account(tenant.ref, email=email_of(who), name=name)
+            provider().set_password(tenant.ref, subject=account.subject, password=PASSWORD)
+            with enter(tenant.ref):
+                add_person(realm=current_realm(), subject=account.subject, email=email_of(who), name=name, role=role)
+
+
+def load_world() -> World:
+    """Read what `fill_world` made."""
+    from accounts.operators.models import Operator
+    from tenants.models import Tenant
+
+    tenants = {slug: Tenant.objects.get(slug=slug).ref for slug in TENANTS}
+    people = {
+        who: TestPerson(tenants[slug], email_of(who), PASSWORD)
+        for slug, staff in TENANTS.items()
+        for who, _, _ in staff
+    }
+    people["operator"] = TestPerson(None, email_of("operator"), PASSWORD)
+    return World(
+        acme=tenants["acme-corp"],
+        globex=tenants["globex-inc"],
+        operator=Operator.objects.get(email=email_of("operator")).actor,
+        people=people,
+    )
+
+
+def provision(slug: str | None = None, **inputs: Any) -> Any:
+    """Make an active tenant in this process, as the operations worker would."""
+    from core.actors import SYSTEM
+    from tenants.models import Operation
+    from tenants.selectors import get_operation
+    from tenants.services.operations import run_operation
+    from tenants.services.provisioning import request_tenant
+
+    slug = slug or f"fresh-{secrets.token_hex(5)}"
+    inputs = {"name": slug.replace("-", " ").title(), "admin_email": f"admin@{slug}.example", **inputs}
+    operation = request_tenant(slug=slug, actor=SYSTEM, **inputs)
+    run_operation(operation.pk)
+    operation = get_operation(operation.pk)
+    assert operation.status == Operation.Status.SUCCEEDED, operation.error
+    return operation.tenant
+
+
+def remove(tenant: Any) -> None:
+    """Drop what a tenant owns outside of rows, so that test servers stay small."""
+    from storage.buckets import delete_bucket_with_contents
+    from tenants.schemas.making import drop_schema
+
+    drop_schema(tenant.ref)
+    delete_bucket_with_contents(tenant.bucket_name)
