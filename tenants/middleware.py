@@ -48,6 +48,7 @@ class TenantMiddleware:
             host = request.get_host().rpartition(":")[0] or request.get_host()
         except DisallowedHost:
             raise UnknownAddress(host="") from None
+        host = host.lower().rstrip(".")
         if host == settings.PUBLIC_HOST:
             return None
         ref = find_by_host(host)

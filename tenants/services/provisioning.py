@@ -43,8 +43,10 @@ def request_tenant(
     """
     if call and (known := recall(call)):
         return get_operation(UUID(known.location))
-    _check(slug=slug, name=name, admin_email=admin_email, language=language, time_zone=time_zone)
-    admin_name = admin_name.strip() or admin_email.partition("@")[0]
+    admin_name = admin_name.strip() or admin_email.partition("@")[0][:120]
+    _check(
+        slug=slug, name=name, admin_email=admin_email, admin_name=admin_name, language=language, time_zone=time_zone
+    )
     tenant = Tenant.new(
         installation=installation_code(),
         slug=slug,
@@ -92,6 +94,10 @@ def _check(**values: str) -> None:
 def _check_name(name: str) -> None:
     if not name.strip():
         raise ValidationError(_("Give the tenant a name."))
+    _check_text(name)
+
+
+def _check_text(name: str) -> None:
     if len(name) > 120 or any(not character.isprintable() for character in name):
         raise ValidationError(_("Use at most 120 printable characters."))
 
@@ -106,10 +112,18 @@ def _check_time_zone(time_zone: str) -> None:
         raise ValidationError(_("This time zone is not known. Use a name such as Europe/Rome."))
 
 
+def _check_email(email: str) -> None:
+    message = _("Enter an e-mail address such as name@example.com.")
+    EmailValidator(message)(email)
+    if len(email) > 254:
+        raise ValidationError(message)
+
+
 _CHECKS: dict[str, Any] = {
     "slug": validate_slug,
     "name": _check_name,
-    "admin_email": EmailValidator(_("Enter an e-mail address such as name@example.com.")),
+    "admin_email": _check_email,
+    "admin_name": _check_text,
     "language": _check_language,
     "time_zone": _check_time_zone,
 }
