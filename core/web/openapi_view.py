@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from drf_spectacular.utils import extend_schema
 from drf_spectacular.views import SpectacularJSONAPIView
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -10,6 +11,7 @@ from rest_framework.response import Response
 class SchemaView(SpectacularJSONAPIView):
     """Serves the document of the address that is asked: the platform's, or a tenant's."""
 
+    @extend_schema(exclude=True)
     def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         self.urlconf = request._request.urlconf  # type: ignore[attr-defined]
         answer: Response = super().get(request, *args, **kwargs)
