@@ -20,10 +20,14 @@ class LanguageMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         preferences = get_preferences() if current() else None
         request.preferences = preferences  # type: ignore[attr-defined]
-        person = request.user if isinstance(request.user, Principal) else None
-        language = (person.language if person else "") or (preferences.language if preferences else "")
-        zone = (person.time_zone if person else "") or (preferences.time_zone if preferences else "UTC")
-        if language:
+        chosen: list[tuple[str, str]] = []
+        user: object = request.user
+        if isinstance(user, Principal):
+            chosen.append((user.language, user.time_zone))
+        if preferences:
+            chosen.append((preferences.language, preferences.time_zone))
+        zone = next((zone for _, zone in chosen if zone), "UTC")
+        if language := next((language for language, _ in chosen if language), ""):
             translation.activate(language)
         with timezone.override(ZoneInfo(zone)):
             response = self.get_response(request)

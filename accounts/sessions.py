@@ -10,7 +10,7 @@ from django.conf import settings
 from django.contrib import auth
 from django.contrib.auth.models import AnonymousUser
 from django.contrib.sessions.middleware import SessionMiddleware
-from django.http import HttpRequest, HttpResponseBase
+from django.http import HttpRequest, HttpResponse
 from django.utils.deprecation import MiddlewareMixin
 from django.utils.functional import SimpleLazyObject
 
@@ -33,15 +33,15 @@ class RealmSessionMiddleware(SessionMiddleware):
         else:
             super().process_request(request)
 
-    def process_response(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+    def process_response(self, request: HttpRequest, response: HttpResponse) -> HttpResponse:
         if not is_issuer_path(request):
-            return super().process_response(request, response)  # type: ignore[arg-type]
+            return super().process_response(request, response)
         # let Django decide what to do about the cookie, under its own name, then give it the issuer's name and path
         cookies = dict(request.COOKIES)
         request.COOKIES = {name: value for name, value in cookies.items() if name != settings.SESSION_COOKIE_NAME}
         if settings.ISSUER_COOKIE_NAME in cookies:
             request.COOKIES[settings.SESSION_COOKIE_NAME] = cookies[settings.ISSUER_COOKIE_NAME]
-        response = super().process_response(request, response)  # type: ignore[arg-type]
+        response = super().process_response(request, response)
         request.COOKIES = cookies
         if morsel := response.cookies.pop(settings.SESSION_COOKIE_NAME, None):
             attributes: dict[str, Any] = {**morsel, "path": ISSUER_PATH}

@@ -53,7 +53,7 @@ def _make(cursor: CursorWrapper, table: str, name: str, start: datetime, end: da
         ),
         "ALTER TABLE {table} ATTACH PARTITION {name} FOR VALUES FROM ({start}) TO ({end})",
     ):
-        cursor.execute(sql.SQL(statement).format(**parts))  # type: ignore[arg-type]
+        cursor.execute(sql.SQL(statement).format(**parts))
 
 
 def _partition_key(cursor: CursorWrapper, table: str) -> str:

@@ -70,7 +70,7 @@ class Directory:
                 self._by_domain[domain] = ref
             for kept in (self._by_domain, self._by_id):
                 if len(kept) > MAX_ENTRIES:
-                    kept.popitem(last=False)  # type: ignore[attr-defined]
+                    kept.popitem(last=False)
 
     def _refresh(self) -> None:
         now = time.monotonic()

@@ -40,7 +40,7 @@ class Installation(models.Model):
         return self.code
 
 
-class Tenant(TenantMixin):  # type: ignore[misc]
+class Tenant(TenantMixin):
     """A customer organisation. The row stays for good: a deleted tenant's id is a tombstone."""
 
     class Status(models.TextChoices):
@@ -109,7 +109,7 @@ class Tenant(TenantMixin):  # type: ignore[misc]
         )
 
 
-class Domain(DomainMixin):  # type: ignore[misc]
+class Domain(DomainMixin):
     """An address of a tenant: a label below the platform's host (`acme-corp`), or a whole host name with dots.
 
     The label is not joined with the platform's host here, so that the platform can move to another address.

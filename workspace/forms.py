@@ -20,8 +20,5 @@ class ProfileForm(forms.Form):
         super().__init__(*args, **kwargs)
         self.fields["language"].choices = [("", _("As the workspace")), *settings.LANGUAGES]  # type: ignore[attr-defined]
         zones = sorted(zone for zone in available_timezones() if "/" in zone and not zone.startswith("Etc/"))
-        self.fields["time_zone"].choices = [
-            ("", _("As the workspace")),
-            *((zone, zone.replace("_", " ")) for zone in zones),
-            ("UTC", "UTC"),
-        ]  # type: ignore[attr-defined]
+        places = [(zone, zone.replace("_", " ")) for zone in zones]
+        self.fields["time_zone"].choices = [("", _("As the workspace")), *places, ("UTC", "UTC")]  # type: ignore[attr-defined]

@@ -46,6 +46,6 @@ def _entries(request: HttpRequest) -> list[NavEntry]:
     here = getattr(request.resolver_match, "url_name", "")
     people = number_format(count_active_people(), force_grouping=True)
     return [
-        NavEntry(_("Dashboard"), reverse("dashboard"), "layout-dashboard", current=here == "dashboard"),
-        NavEntry(_("Team"), reverse("team_list"), "users", current=here == "team_list", count=people),
+        NavEntry(_("Dashboard"), reverse("dashboard"), icon="layout-dashboard", current=here == "dashboard"),
+        NavEntry(_("Team"), reverse("team_list"), icon="users", current=here == "team_list", count=people),
     ]

@@ -57,7 +57,7 @@ class Account(AbstractBaseUser):
     name = models.CharField(max_length=120)
     is_active = models.BooleanField(default=True)
     created_at = models.DateTimeField(default=timezone.now)
-    last_login = None  # type: ignore[assignment]
+    last_login = None
 
     USERNAME_FIELD = "email"
     objects = AccountManager()
@@ -83,7 +83,7 @@ class SigningKey(models.Model):
         return self.kid
 
 
-class Application(AbstractApplication):  # type: ignore[misc]
+class Application(AbstractApplication):
     """A client of the built-in issuer. Its redirect addresses follow the platform's address: nothing is stored."""
 
     class Meta(AbstractApplication.Meta):

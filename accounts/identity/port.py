@@ -37,6 +37,10 @@ class IdentityProvider(Protocol):
         """Make an account, or find the one with this e-mail address. Without a password it waits for its owner to set one."""
         ...
 
+    def set_password(self, ref: TenantRef | None, *, subject: str, password: str) -> None:
+        """Give an account a password, whatever the rules for passwords say."""
+        ...
+
     def make_password_link(self, ref: TenantRef | None, *, subject: str) -> str:
         """Return an address where the account's owner can set a password, once, within some days."""
         ...

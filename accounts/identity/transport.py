@@ -82,7 +82,7 @@ def _call(request: requests.PreparedRequest) -> requests.Response:
 def _environ(request: requests.PreparedRequest) -> dict[str, Any]:
     url = urlsplit(str(request.url))
     body = request.body or b""
-    body = body.encode() if isinstance(body, str) else bytes(body)  # type: ignore[arg-type]
+    body = body.encode() if isinstance(body, str) else bytes(body)
     environ: dict[str, Any] = {
         "REQUEST_METHOD": request.method,
         "SCRIPT_NAME": "",

@@ -1,11 +1,13 @@
 """Checks of the parts that every installation has. A check returns nothing, or raises what is wrong."""
 
+from typing import Any
+
 from django.conf import settings
 from django.db import connection
 from kombu import Connection
 from redis import Redis
 
-TIMEOUT_S = 2.0
+TIMEOUT_S = 2
 
 
 def database() -> None:
@@ -16,9 +18,8 @@ def database() -> None:
 
 def cache() -> None:
     """Valkey answers; without it pages and tokens still work, only slower."""
-    with Redis.from_url(
-        settings.CACHES["default"]["LOCATION"], socket_timeout=TIMEOUT_S, socket_connect_timeout=TIMEOUT_S
-    ) as client:
+    location: Any = settings.CACHES["default"]["LOCATION"]
+    with Redis.from_url(location, socket_timeout=TIMEOUT_S, socket_connect_timeout=TIMEOUT_S) as client:
         client.ping()
 
 

@@ -10,6 +10,7 @@ from django.utils import formats
 _WIDTH, _HEIGHT = 600, 200
 _SPARK_WIDTH, _SPARK_HEIGHT = 80, 32
 _MOST_LABELS = 5
+_EACH_LABELLED = 7  # as many days have each its label
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +112,7 @@ def _scale(highest: int) -> tuple[int, tuple[int, ...]]:
 
 
 def _spread_labels(days: Sequence[date]) -> tuple[str, ...]:
-    if len(days) <= _MOST_LABELS:
+    if len(days) <= _EACH_LABELLED:
         return tuple(formats.date_format(on, "j M") for on in days)
     picks = [round(index * (len(days) - 1) / (_MOST_LABELS - 1)) for index in range(_MOST_LABELS)]
     return tuple(formats.date_format(days[index], "j M") for index in picks)

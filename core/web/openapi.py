@@ -16,14 +16,16 @@ class ProblemSerializer(serializers.Serializer[Any]):
     status = serializers.IntegerField()
     detail = serializers.CharField()
     reference = serializers.CharField(allow_blank=True, help_text="Stands in the platform's log")
-    errors = serializers.DictField(child=serializers.ListField(child=serializers.CharField()), required=False)
+    errors = serializers.DictField(  # type: ignore[assignment]
+        child=serializers.ListField(child=serializers.CharField()), required=False
+    )
 
 
 class ProblemAwareSchema(AutoSchema):
     """Adds the default response to every operation."""
 
     def get_response_serializers(self) -> Any:
-        found = super().get_response_serializers()
+        found: Any = super().get_response_serializers()
         responses = found if isinstance(found, dict) else {"200": found}
         return {**responses, "default": OpenApiResponse(ProblemSerializer, description="Problem")}
 
@@ -32,4 +34,6 @@ class ProblemAwareSchema(AutoSchema):
     ) -> Any:
         if status_code == "default":
             media_types = ["application/problem+json"]
-        return super()._get_response_for_code(serializer, status_code, media_types, direction)
+        return super()._get_response_for_code(  # type: ignore[no-untyped-call]
+            serializer, status_code, media_types, direction
+        )

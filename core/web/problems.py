@@ -65,7 +65,8 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> Response | N
     if isinstance(error, exceptions.APIException):
         code = next((code for kind, code in CODES.items() if isinstance(error, kind)), "error")
         body = problem(code=code, title=error.default_detail, status=error.status_code, detail=error.detail)
-        headers = {"WWW-Authenticate": error.auth_header} if getattr(error, "auth_header", None) else {}
+        challenge = getattr(error, "auth_header", None)
+        headers = {"WWW-Authenticate": challenge} if challenge else {}
         return Response(body, status=error.status_code, content_type=CONTENT_TYPE, headers=headers)
     return None
 

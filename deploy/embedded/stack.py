@@ -91,7 +91,9 @@ class Stack:
         mark = self.running(name)
         alive = "running" if mark and _answers(server) else "not answering"
         dead = "died" if self._recorded(name) else "stopped"
-        return Row(name, alive if mark else dead, mark.pid if mark else None, server.address, server.folder, server.version())
+        return Row(
+            name, alive if mark else dead, mark.pid if mark else None, server.address, server.folder, server.version()
+        )
 
     # --- starting -----------------------------------------------------------------------------------
 

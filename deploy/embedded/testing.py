@@ -95,10 +95,10 @@ def _pytest(tree: Tree, words: list[str], env: dict[str, str]) -> int:
         print(NO_BROWSER, file=sys.stderr, flush=True)
     # ours to pass on: Ctrl-C reaches pytest by itself, which then ends in its own time
     child = subprocess.Popen([_python(tree), "-m", "pytest", *marks, *words], cwd=tree.root, env=env)
-    while True:
+    status: int | None = None
+    while status is None:
         try:
             status = child.wait()
-            break
         except KeyboardInterrupt:
             continue
         except Stopped:

@@ -1,5 +1,6 @@
 """Which apps there are, and whether their tables are the platform's, a tenant's, or both."""
 
+from core.partitions import Period
 from plexica.settings.environment import BASE_DIR
 from plexica.settings.site import DEVELOPMENT
 
@@ -25,7 +26,7 @@ TABLELESS_APPS = [
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.messages",
-    "django.contrib.staticfiles",
+    "core.web.apps.StaticFiles",
     "accounts",
     "core.web",
     "core.health",
@@ -112,7 +113,7 @@ HEALTH_CHECKS = [
     "storage.health.object_storage",
 ]
 # Tables split by time; `tenants.tasks.keep_partitions_ahead` makes the next ones.
-PARTITIONED_TABLES = {
+PARTITIONED_TABLES: dict[str, dict[str, Period]] = {
     "platform": {"audit_entry": "month", "events_outbox": "day"},
     "tenant": {"audit_entry": "month"},
 }

@@ -15,7 +15,7 @@ class Logs(Environment):
 
 _logs = load(Logs)
 
-_SHARED = [
+_SHARED: list[structlog.typing.Processor] = [
     structlog.contextvars.merge_contextvars,
     structlog.stdlib.add_log_level,
     structlog.stdlib.add_logger_name,

@@ -128,3 +128,4 @@ STATICFILES_BACKEND = (
 )
 WHITENOISE_USE_FINDERS = not _site.static_root
 WHITENOISE_AUTOREFRESH = False
+WHITENOISE_SKIP_COMPRESS_EXTENSIONS = ("png", "jpg", "gif", "webp", "ico", "woff2", "gz", "br", "map")

@@ -2,6 +2,7 @@
 const place = document.getElementById("swagger-ui");
 
 const csrf = document.querySelector('meta[name="csrf-token"]').content;
+
 SwaggerUIBundle({
   url: place.dataset.pxSchemaUrl,
   dom_id: "#swagger-ui",
@@ -11,6 +12,7 @@ SwaggerUIBundle({
   persistAuthorization: false,
   displayRequestDuration: true,
   defaultModelsExpandDepth: -1,
+  showMutatedRequest: false, // the curl line is to be copied: it must not carry this session's token
   requestInterceptor: (request) => {
     const isOurs = new URL(request.url, location.href).origin === location.origin;
     if (isOurs && !["GET", "HEAD", undefined].includes(request.method)) request.headers["X-CSRFToken"] = csrf;
@@ -21,6 +23,8 @@ SwaggerUIBundle({
 // Swagger UI leaves out what assistive technology needs; React keeps attributes that it did not write.
 const MENDS = [
   [".opblock-tag", { "aria-level": "2" }],
+  [".opblock-body h4", { "aria-level": "3" }],
+  [".opblock-body h5", { "aria-level": "4" }],
   [".information-container", { role: "region", "aria-label": place.dataset.pxTitle }],
   [".scheme-container", { role: "region", "aria-label": place.dataset.pxAccess }],
   [".model-box-control, .models-control", { "aria-level": "3" }],

@@ -47,7 +47,7 @@ class TenantRequestSerializer(serializers.Serializer[Any]):
 class StepSerializer(serializers.ModelSerializer[OperationStep]):
     """A step of an operation."""
 
-    label = serializers.SerializerMethodField()
+    label = serializers.SerializerMethodField()  # type: ignore[assignment]
 
     class Meta:
         model = OperationStep

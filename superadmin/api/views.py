@@ -1,4 +1,5 @@
-from typing import Any
+import json
+from typing import Any, cast
 from uuid import UUID
 
 from django.urls import reverse
@@ -9,6 +10,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from accounts.operators.models import Operator
 from core.idempotency.services import IdempotentCall
 from superadmin.api.serializers import (
     OperationSerializer,
@@ -64,7 +66,7 @@ class TenantCollection(generics.ListAPIView[Tenant]):
         serializer = TenantRequestSerializer(data=request.data)
         serializer.is_valid(raise_exception=True)
         operation = request_tenant(
-            actor=request.user.actor, call=_idempotent_call(request), **serializer.validated_data
+            actor=cast(Operator, request.user).actor, call=_idempotent_call(request), **serializer.validated_data
         )
         operation = get_operation(operation.pk)
         location = request.build_absolute_uri(reverse("api_operation", args=[operation.pk]))
@@ -77,7 +79,7 @@ def _idempotent_call(request: Request) -> IdempotentCall | None:
     key = request.headers.get("Idempotency-Key", "")[:120]
     if not key:
         return None
-    body = repr(sorted(request.data.items())).encode()
+    body = json.dumps(request.data, sort_keys=True).encode()
     return IdempotentCall.of(
         principal=f"operator:{request.user.pk}", method="POST", path=request.path, key=key, body=body
     )
@@ -104,4 +106,4 @@ class Me(APIView):
 
     @extend_schema(operation_id="me_read", responses=OperatorSerializer)
     def get(self, request: Request) -> Response:
-        return Response(OperatorSerializer(request.user).data)
+        return Response(OperatorSerializer(cast(Operator, request.user)).data)

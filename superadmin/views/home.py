@@ -46,14 +46,14 @@ def console_search(request: OperatorRequest) -> HttpResponse:
     """What the command palette finds: pages and tenants."""
     query = request.GET.get("q", "").strip()
     pages = [
-        PaletteEntry(_("Tenants"), reverse("tenant_list"), "building-community"),
-        PaletteEntry(_("Create tenant"), reverse("tenant_create"), "plus"),
-        PaletteEntry(_("Your profile"), reverse("operator_profile"), "user-circle"),
+        PaletteEntry(_("Tenants"), reverse("tenant_list"), icon="building-community"),
+        PaletteEntry(_("Create tenant"), reverse("tenant_create"), icon="plus"),
+        PaletteEntry(_("Your profile"), reverse("operator_profile"), icon="user-circle"),
     ]
     groups = [PaletteGroup(_("Pages"), [page for page in pages if query.lower() in page.label.lower()])]
     if query:
         found = [
-            PaletteEntry(tenant.name, reverse("tenant_detail", args=[tenant.slug]), "building-community", tenant.slug)
+            PaletteEntry(tenant.name, reverse("tenant_detail", args=[tenant.slug]), icon="building-community", note=tenant.slug)
             for tenant in list_tenants(query=query)[:8]
         ]
         groups.append(PaletteGroup(_("Tenants"), found))

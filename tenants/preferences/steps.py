@@ -14,7 +14,7 @@ class PreferencesStep(TenantStep):
     label = _("Default settings")
 
     def run(self, tenant: Tenant, inputs: dict[str, Any]) -> str:
-        defaults = {
+        defaults: dict[str, str] = {
             "name": tenant.name,
             "language": inputs.get("language", ""),
             "time_zone": inputs.get("time_zone", "UTC"),

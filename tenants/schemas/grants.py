@@ -48,9 +48,9 @@ def apply_public_grants() -> None:
         )
         for (table,) in cursor.fetchall():
             name = sql.Identifier(table)
-            cursor.execute(sql.SQL("REVOKE ALL ON {} FROM PUBLIC, px_app").format(name))  # type: ignore[arg-type]
+            cursor.execute(sql.SQL("REVOKE ALL ON {} FROM PUBLIC, px_app").format(name))
             for role, grants in (("px_app", APP_GRANTS), ("PUBLIC", PUBLIC_GRANTS)):
                 if rights := grants.get(table):
                     statement = sql.SQL("GRANT {} ON {} TO {}").format(sql.SQL(rights), name, sql.SQL(role))
-                    cursor.execute(statement)  # type: ignore[arg-type]
+                    cursor.execute(statement)
         cursor.execute("GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO px_app")

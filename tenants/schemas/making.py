@@ -105,4 +105,4 @@ def _run(cursor: CursorWrapper, statement: str, ref: TenantRef, **names: sql.Com
         "comment": sql.Literal(f"tenant {ref.id}"),
         **names,
     }
-    cursor.execute(sql.SQL(statement).format(**parts))  # type: ignore[arg-type]
+    cursor.execute(sql.SQL(statement).format(**parts))

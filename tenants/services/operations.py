@@ -57,7 +57,7 @@ def wake_a_worker(operation: Operation, *, delay_s: float = 0.0) -> None:
 
     def hint() -> None:
         try:
-            run_operation.apply_async(args=[str(operation.pk)], countdown=delay_s or None)
+            run_operation.apply_async(args=(str(operation.pk),), countdown=delay_s)
         except run_operation.OperationalError as error:
             log.warning("operation_hint_lost", operation=str(operation.pk), error=str(error))
 

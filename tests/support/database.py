@@ -56,15 +56,15 @@ def use_worker_database(worker: str) -> None:
         settings.DATABASES[alias]["NAME"] = _copy
         os.environ[variable] = with_database(os.environ[variable], _copy)
     number = 2 + 2 * (int(worker.removeprefix("gw")) if worker.startswith("gw") else 6)
-    settings.CACHES["default"]["LOCATION"] = with_redis_database(settings.CACHES["default"]["LOCATION"], number)
+    cache: dict[str, Any] = settings.CACHES["default"]
+    cache["LOCATION"] = with_redis_database(cache["LOCATION"], number)
     settings.CELERY_BROKER_URL = with_redis_database(settings.CELERY_BROKER_URL, number + 1)
-    os.environ["PLEXICA_REDIS_URL"], os.environ["PLEXICA_BROKER_URL"] = (
-        settings.CACHES["default"]["LOCATION"],
-        settings.CELERY_BROKER_URL,
-    )
+    os.environ["PLEXICA_REDIS_URL"] = cache["LOCATION"]
+    os.environ["PLEXICA_BROKER_URL"] = settings.CELERY_BROKER_URL
     from plexica.celery import app
 
-    app.conf.broker_url = app.conf.broker_read_url = app.conf.broker_write_url = settings.CELERY_BROKER_URL
+    names = ("broker_url", "broker_read_url", "broker_write_url")
+    app.conf.update(dict.fromkeys(names, settings.CELERY_BROKER_URL))
 
 
 def copy_prepared_database() -> None:
@@ -90,8 +90,7 @@ def drop_copy(name: str | None = None) -> None:
     from django.db import connections
 
     connections.close_all()
-    for connection in connections.all():
-        connection.close_pool()
+    _close_pools()
     with _admin() as admin:
         admin.execute(f'DROP DATABASE IF EXISTS "{name or _copy}" WITH (FORCE)')
 
@@ -99,7 +98,6 @@ def drop_copy(name: str | None = None) -> None:
 def _prepare() -> None:
     """Set up, migrate and fill a database, under another name until it is complete."""
     from django.core.management import call_command
-    from django.db import connections
 
     from tests.support import people
 
@@ -110,9 +108,7 @@ def _prepare() -> None:
     call_command("setup_database", verbosity=0)
     call_command("migrate", verbosity=0)
     people.fill_world()
-    for connection in connections.all():
-        connection.close()
-        connection.close_pool()
+    _close_pools()
     with _admin() as admin:
         admin.execute(f'ALTER DATABASE "{unfinished}" RENAME TO "{PREPARED}"')
     _switch(_copy)
@@ -121,10 +117,18 @@ def _prepare() -> None:
 def _switch(name: str) -> None:
     from django.db import connections
 
+    _close_pools()
     for connection in connections.all():
-        connection.close()
-        connection.close_pool()
         connection.settings_dict["NAME"] = name
+
+
+def _close_pools() -> None:
+    from django.db import connections
+
+    wrappers: Any = connections.all()
+    for wrapper in wrappers:
+        wrapper.close()
+        wrapper.close_pool()
 
 
 def _exists(admin: "psycopg.Connection[Any]", name: str) -> bool:

@@ -57,8 +57,8 @@ def fill_world() -> None:
         tenant = provision(slug, admin_email=email_of(who), admin_name=name, time_zone="Europe/Rome")
         for who, name, role in staff:
             account = provider().make_account(tenant.ref, email=email_of(who), name=name)
+            provider().set_password(tenant.ref, subject=account.subject, password=PASSWORD)
             with enter(tenant.ref):
-                _set_password(account.subject, PASSWORD)
                 add_person(realm=current_realm(), subject=account.subject, email=email_of(who), name=name, role=role)
 
 
@@ -80,14 +80,6 @@ def load_world() -> World:
         operator=Operator.objects.get(email=email_of("operator")).actor,
         people=people,
     )
-
-
-def _set_password(subject: str, password: str) -> None:
-    from accounts.identity.models import Account
-
-    account = Account.objects.get(pk=subject)
-    account.set_password(password)
-    account.save(update_fields=["password"])
 
 
 def provision(slug: str | None = None, **inputs: Any) -> Any:

@@ -1,12 +1,14 @@
 from rest_framework import serializers
 
-from accounts.people.models import Person
+from accounts.people.models import Person, Role
 
 
 class PersonSerializer(serializers.ModelSerializer[Person]):
     """A person of the workspace."""
 
-    roles = serializers.SlugRelatedField(slug_field="name", many=True, read_only=True)
+    roles: serializers.SlugRelatedField[Role] = serializers.SlugRelatedField(
+        slug_field="name", many=True, read_only=True
+    )
 
     class Meta:
         model = Person

@@ -1,8 +1,11 @@
+from typing import cast
+
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from accounts.people.models import Person
 from workspace.api.serializers import PersonSerializer
 
 
@@ -11,4 +14,4 @@ class Me(APIView):
 
     @extend_schema(operation_id="me_read", responses=PersonSerializer)
     def get(self, request: Request) -> Response:
-        return Response(PersonSerializer(request.user).data)
+        return Response(PersonSerializer(cast(Person, request.user)).data)

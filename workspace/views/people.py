@@ -1,3 +1,5 @@
+from typing import Any
+
 from django.conf import settings
 from django.contrib import messages
 from django.core.paginator import Paginator
@@ -29,8 +31,9 @@ def team_list(request: MemberRequest) -> HttpResponse:
     sort = request.GET.get("sort", "") if request.GET.get("sort") in SORTS else "name"
     people = list_people(query=query).order_by(SORTS[sort], "id")
     page = Paginator(people, PAGE_SIZE).get_page(request.GET.get("page"))
-    page.object_list = [_shown(person) for person in page.object_list]
-    context = {"page_obj": page, "total": Person.objects.count(), "q": query, "sort": sort}
+    rows: Any = page
+    rows.object_list = [_shown(person) for person in page.object_list]
+    context = {"page_obj": rows, "total": Person.objects.count(), "q": query, "sort": sort}
     fragment = "#rows" if request.headers.get("HX-Target") == "rows" else ""
     return render(request, f"workspace/team_list.html{fragment}", context)
 
@@ -77,15 +80,15 @@ def workspace_search(request: MemberRequest) -> HttpResponse:
     """What the command palette finds: pages and people."""
     query = request.GET.get("q", "").strip()
     pages = [
-        PaletteEntry(_("Dashboard"), reverse("dashboard"), "layout-dashboard"),
-        PaletteEntry(_("Team"), reverse("team_list"), "users"),
-        PaletteEntry(_("Your profile"), reverse("profile"), "user-circle"),
+        PaletteEntry(_("Dashboard"), reverse("dashboard"), icon="layout-dashboard"),
+        PaletteEntry(_("Team"), reverse("team_list"), icon="users"),
+        PaletteEntry(_("Your profile"), reverse("profile"), icon="user-circle"),
     ]
     groups = [PaletteGroup(_("Pages"), [page for page in pages if query.lower() in page.label.lower()])]
     if query:
         team = reverse("team_list")
         people = [
-            PaletteEntry(person.name, f"{team}?q={person.email}", "user-circle", person.email)
+            PaletteEntry(person.name, f"{team}?q={person.email}", icon="user-circle", note=person.email)
             for person in list_people(query=query)[:8]
         ]
         groups.append(PaletteGroup(_("People"), people))

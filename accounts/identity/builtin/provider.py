@@ -78,6 +78,10 @@ class BuiltinProvider:
             )
             return NewAccount(subject=str(account.pk), created=created)
 
+    def set_password(self, ref: TenantRef | None, *, subject: str, password: str) -> None:
+        with _inside(ref):
+            Account.objects.filter(pk=subject).update(password=make_password(password))
+
     def make_password_link(self, ref: TenantRef | None, *, subject: str) -> str:
         with _inside(ref):
             return links.make_password_link(Account.objects.get(pk=subject))

@@ -103,7 +103,7 @@ class DeviceDonePage(DeviceGrantStatusView):  # type: ignore[misc]
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         grant = self.object
         name = Application.objects.get(client_id=grant.client_id).name
-        allowed = grant.status == get_device_grant_model().AUTHORIZED
+        allowed = grant.status == get_device_grant_model().AUTHORIZED  # type: ignore[no-untyped-call]
         return {**super().get_context_data(**kwargs), "allowed": allowed, "client_name": name, **_look(self.request)}
 
 

@@ -56,21 +56,22 @@ class _TenancyCursor:
             self.tenancy.before_statement(query)
 
 
-class TenancyCursor(_TenancyCursor, DjangoCursor):  # type: ignore[misc]
+class TenancyCursor(_TenancyCursor, DjangoCursor):
     """Client-side cursor that follows the tenant."""
 
 
-class TenancyServerSideCursor(_TenancyCursor, DjangoServerSideCursor):  # type: ignore[misc]
+class TenancyServerSideCursor(_TenancyCursor, DjangoServerSideCursor):
     """Named cursor (`QuerySet.iterator`) that follows the tenant."""
 
 
-class DatabaseWrapper(TenantsDatabaseWrapper):  # type: ignore[misc]
+class DatabaseWrapper(TenantsDatabaseWrapper):
     """PostgreSQL, with the current tenant's role and search path."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self._applied: State | None = None
         self._trusted = False
-        super().__init__(*args, **kwargs)
+        self._as_login = False
+        super().__init__(*args, **kwargs)  # type: ignore[no-untyped-call]
 
     # -- what django-tenants asks of a connection: answered from the context, settable by nobody
 
@@ -103,27 +104,26 @@ class DatabaseWrapper(TenantsDatabaseWrapper):  # type: ignore[misc]
 
     @property
     def _own_options(self) -> dict[str, Any]:
-        return self.settings_dict.get("TENANCY", {})
+        options: dict[str, Any] = self.settings_dict.get("TENANCY", {})
+        return options
 
     def wanted_state(self) -> State:
         """Return the role and search path that the current context asks for on this connection."""
         ref = context.current()
         path = f'"{ref.schema}"' if ref else PUBLIC_SCHEMA
-        if self._trusted_role is not False:
-            return self._trusted_role, path
+        if self._as_login:
+            return None, path
         owner = self._own_options.get("owner_role")
         return owner or (ref.role if ref else None), path
-
-    _trusted_role: str | bool | None = False
 
     @contextmanager
     def as_login(self) -> Iterator[None]:
         """Run statements as the login itself: roles are made by px_ops, not by the owner of the tables."""
-        self._trusted_role = None
+        self._as_login = True
         try:
             yield
         finally:
-            self._trusted_role = False
+            self._as_login = False
 
     def before_statement(self, query: Any) -> None:
         """Check `query` and bring role and search path up to date."""
@@ -178,7 +178,7 @@ class DatabaseWrapper(TenantsDatabaseWrapper):  # type: ignore[misc]
 
     def rollback(self) -> None:
         self.forget()
-        super().rollback()
+        super().rollback()  # type: ignore[no-untyped-call]
         self.forget()
 
     def commit(self) -> None:
@@ -228,9 +228,11 @@ class DatabaseWrapper(TenantsDatabaseWrapper):  # type: ignore[misc]
         return cursor
 
     def _named_cursor(self, name: str) -> TenancyServerSideCursor:
-        return TenancyServerSideCursor(
+        kind: Any = TenancyServerSideCursor
+        cursor: TenancyServerSideCursor = kind(
             self.connection, name=name, scrollable=False, withhold=self.connection.autocommit
         )
+        return cursor
 
 
 def _as_text(query: Any) -> str:

@@ -1,9 +1,8 @@
 """manage.py migrate"""
 
-from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management.base import CommandError
+from django.core.management.base import CommandError, CommandParser
 from django.core.management.commands.migrate import Command as MigrateCommand
 from django.db import connections
 
@@ -19,7 +18,7 @@ class Command(MigrateCommand):
         " that new tenants are made from up to date. Tenants' schemas are migrated by `migrate_schemas`."
     )
 
-    def add_arguments(self, parser: ArgumentParser) -> None:
+    def add_arguments(self, parser: CommandParser) -> None:
         super().add_arguments(parser)
         parser.set_defaults(database=OPS)
 

@@ -94,4 +94,4 @@ def _ensure_role(admin: psycopg.Connection[tuple[object, ...]], role: str, optio
 
 
 def _run(admin: psycopg.Connection[tuple[object, ...]], statement: str, **names: sql.Composable) -> None:
-    admin.execute(sql.SQL(statement).format(**names))  # type: ignore[arg-type]
+    admin.execute(sql.SQL(statement).format(**names))

@@ -53,6 +53,10 @@ def test_a_long_period_shows_five_dates_from_first_to_last() -> None:
     assert len(labels) == 5
 
 
+def test_in_a_week_each_day_has_its_label() -> None:
+    assert len(draw_days(values(*range(7))).labels) == 7
+
+
 def test_without_days_there_is_nothing_to_draw() -> None:
     chart = draw_days([])
 
