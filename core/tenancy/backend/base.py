@@ -71,7 +71,9 @@ class DatabaseWrapper(TenantsDatabaseWrapper):
         self._applied: State | None = None
         self._trusted = False
         self._as_login = False
+        self._made = False
         super().__init__(*args, **kwargs)  # type: ignore[no-untyped-call]
+        self._made = True
 
     # -- what django-tenants asks of a connection: answered from the context, settable by nobody
 
@@ -94,7 +96,7 @@ class DatabaseWrapper(TenantsDatabaseWrapper):
 
     def set_tenant(self, tenant: Any, include_public: bool = True) -> None:
         """Refuse: tenants are entered with `core.tenancy.enter`."""
-        if tenant.schema_name != self.schema_name:
+        if self._made and tenant.schema_name != self.schema_name:  # a thread's first connection may be made inside
             raise NotImplementedError("enter tenants with core.tenancy.enter(ref)")
 
     def _handle_search_path(self, cursor: Any = None) -> None:
