@@ -12,7 +12,7 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_POST
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 from django.views.decorators.vary import vary_on_headers
 
 from accounts.access import OperatorRequest, operator_required
@@ -43,6 +43,7 @@ STEP_STATES = {
 }
 
 
+@require_safe
 @operator_required
 @vary_on_headers("HX-Request", "HX-Target")
 def tenant_list(request: OperatorRequest) -> HttpResponse:
@@ -86,6 +87,7 @@ def _status_filters(counts: dict[str, int], current: str) -> list[dict[str, Any]
     ]
 
 
+@require_http_methods(["GET", "HEAD", "POST"])
 @operator_required
 @vary_on_headers("HX-Request", "HX-Target")
 def tenant_create(request: OperatorRequest) -> HttpResponse:
@@ -128,6 +130,7 @@ def check_slug(slug: str) -> SlugCheck | None:
     return SlugCheck(False, _("%(slug)s belongs to another tenant.") % {"slug": slug})
 
 
+@require_safe
 @operator_required
 @vary_on_headers("HX-Request", "HX-Target")
 def tenant_detail(request: OperatorRequest, slug: str) -> HttpResponse:
@@ -138,8 +141,8 @@ def tenant_detail(request: OperatorRequest, slug: str) -> HttpResponse:
     return render(request, f"superadmin/tenant_detail.html{fragment}", context)
 
 
-@operator_required
 @require_POST
+@operator_required
 def tenant_suspend(request: OperatorRequest, slug: str) -> HttpResponse:
     """Stop a tenant everywhere."""
     tenant = suspend_tenant(
@@ -149,8 +152,8 @@ def tenant_suspend(request: OperatorRequest, slug: str) -> HttpResponse:
     return HttpResponseRedirect(reverse("tenant_detail", args=[slug]))
 
 
-@operator_required
 @require_POST
+@operator_required
 def tenant_reactivate(request: OperatorRequest, slug: str) -> HttpResponse:
     """Let a suspended tenant work again."""
     tenant = reactivate_tenant(
@@ -160,8 +163,8 @@ def tenant_reactivate(request: OperatorRequest, slug: str) -> HttpResponse:
     return HttpResponseRedirect(reverse("tenant_detail", args=[slug]))
 
 
-@operator_required
 @require_POST
+@operator_required
 def tenant_first_admin_link(request: OperatorRequest, slug: str) -> HttpResponse:
     """Show the first admin's set-password link, once."""
     tenant = get_tenant(slug)

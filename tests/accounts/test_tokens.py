@@ -198,6 +198,7 @@ def test_a_token_ends_after_five_minutes(tokens, caller, time_machine_to):
         "Bearer null",
         "Bearer " + "a" * 9000,
     ],
+    ids=["alone", "empty", "letter", "dots", "bytes", "only-dots", "null", "long"],
 )
 def test_what_is_no_token_is_refused_politely(header, db, caller):
     answer = caller.api("GET", ME, HTTP_AUTHORIZATION=header)

@@ -12,6 +12,7 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_protect
 from django.views.decorators.debug import sensitive_post_parameters
+from django.views.decorators.http import require_http_methods
 from oauth2_provider.models import get_device_grant_model
 from oauth2_provider.views import DeviceConfirmView, DeviceGrantStatusView, DeviceUserCodeView, RPInitiatedLogoutView
 
@@ -22,6 +23,7 @@ from accounts.identity.models import Account, Application
 BACKEND = "accounts.identity.builtin.accounts.AccountBackend"
 
 
+@require_http_methods(["GET", "HEAD", "POST"])
 @never_cache
 @csrf_protect
 @sensitive_post_parameters("password")
@@ -38,6 +40,7 @@ def sign_in(request: HttpRequest) -> HttpResponse:
     return render(request, "issuer/sign_in.html", {"form": form, "next": onward, **_look(request)}, status=status)
 
 
+@require_http_methods(["GET", "HEAD", "POST"])
 @never_cache
 @csrf_protect
 @sensitive_post_parameters("password", "password_again")
