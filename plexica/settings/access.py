@@ -1,5 +1,7 @@
 """Sign-in: the relying party (mozilla-django-oidc) and the built-in issuer (django-oauth-toolkit)."""
 
+from plexica.settings.site import PUBLIC_SCHEME
+
 AUTH_USER_MODEL = "identity.Account"  # an account at the built-in issuer; people and operators are mirrored from realms
 AUTHENTICATION_BACKENDS = [
     "accounts.identity.builtin.accounts.AccountBackend",
@@ -58,11 +60,12 @@ OAUTH2_PROVIDER = {
     "OIDC_RP_INITIATED_LOGOUT_ENABLED": True,
     "OIDC_RP_INITIATED_LOGOUT_ALWAYS_PROMPT": False,
     "OAUTH_DEVICE_VERIFICATION_URI": "/op/device/",
+    "ALLOWED_REDIRECT_URI_SCHEMES": ["https"] if PUBLIC_SCHEME == "https" else ["http"],
     "OIDC_RESPONSE_TYPES_SUPPORTED": ["code"],
     "COMPLIANT_BCP_RFC9700_IMPLICIT_GRANT": True,
     "COMPLIANT_BCP_RFC9700_PASSWORD_GRANT": True,
     "COMPLIANT_BCP_RFC9700_PKCE_METHOD": True,
     "COMPLIANT_BCP_RFC9700_ACCESS_TOKEN_TRANSPORT": True,
     "COMPLIANT_BCP_RFC9700_TOKEN_STORAGE": True,
-    "COMPLIANT_BCP_RFC9700_AUTHZ_RESPONSE_ISS": False,
+    "COMPLIANT_BCP_RFC9700_AUTHZ_RESPONSE_ISS": True,
 }

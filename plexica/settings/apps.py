@@ -52,6 +52,7 @@ TENANT_DOMAIN_MODEL = "tenants.Domain"
 MIDDLEWARE = [
     "core.web.middleware.RequestLogMiddleware",
     "django.middleware.security.SecurityMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "csp.middleware.CSPMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "core.health.middleware.HealthMiddleware",

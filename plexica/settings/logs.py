@@ -9,8 +9,8 @@ from plexica.settings.environment import Environment, load
 
 
 class Logs(Environment):
-    log_format: Literal["json", "console"] = Field("json")
-    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO")
+    log_format: Literal["json", "console"] = Field("json", description="json for machines, console for people")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="What is worth a line")
 
 
 _logs = load(Logs)
@@ -47,7 +47,7 @@ LOGGING = {
         "celery": {"level": "WARNING"},
         "botocore": {"level": "WARNING"},
         "psycopg.pool": {"level": "ERROR"},
-        "fontTools": {"level": "WARNING"},
+        "oauth2_provider": {"level": "WARNING"},
     },
 }
 DJANGO_STRUCTLOG_USER_ID_FIELD = "pk"

@@ -14,11 +14,11 @@ class Services(Environment):
     broker_url: str = Field(description="redis://host:port/1, Celery's queues")
     s3_endpoint_url: str = Field("", description="Object storage that speaks S3; empty: AWS")
     s3_access_key: str = Field(description="May make and delete buckets")
-    s3_secret_key: str
-    s3_region: str = Field("us-east-1")
+    s3_secret_key: str = Field(description="Secret of s3_access_key")
+    s3_region: str = Field("us-east-1", description="Region of the buckets")
     email_url: str = Field("", description="smtp://user:password@host:port or smtps://")
     mail_dir: str = Field("", description="Development: mails are written there as files")
-    mail_from: str = Field("Plexica <no-reply@plexica.example>")
+    mail_from: str = Field("Plexica <no-reply@plexica.example>", description="Sender of mails")
 
 
 _services = load(Services)
@@ -55,6 +55,7 @@ CELERY_BEAT_SCHEDULE = {
     # the table is the truth, a message only a hint: what nobody picked up is found here
     "run-due-operations": {"task": "tenants.tasks.run_due_operations", "schedule": 5.0, "options": {"expires": 5}},
     "keep-partitions-ahead": {"task": "tenants.tasks.keep_partitions_ahead", "schedule": 6 * 3600.0},
+    "clear-old-rows": {"task": "accounts.tasks.clear_old_rows", "schedule": 24 * 3600.0},
 }
 CELERY_BEAT_SCHEDULE_FILENAME = "var/celerybeat-schedule"
 

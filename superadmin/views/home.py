@@ -53,7 +53,9 @@ def console_search(request: OperatorRequest) -> HttpResponse:
     groups = [PaletteGroup(_("Pages"), [page for page in pages if query.lower() in page.label.lower()])]
     if query:
         found = [
-            PaletteEntry(tenant.name, reverse("tenant_detail", args=[tenant.slug]), icon="building-community", note=tenant.slug)
+            PaletteEntry(
+                tenant.name, reverse("tenant_detail", args=[tenant.slug]), icon="building-community", note=tenant.slug
+            )
             for tenant in list_tenants(query=query)[:8]
         ]
         groups.append(PaletteGroup(_("Tenants"), found))

@@ -17,6 +17,9 @@ oauth_urls = [
     path("device/<slug:client_id>/<slug:user_code>/", views.DeviceConfirmPage.as_view(), name="device-confirm"),
     path("device/<slug:client_id>/<slug:user_code>/done/", views.DeviceDonePage.as_view(), name="device-grant-status"),
     path(".well-known/openid-configuration", metadata.DiscoveryView.as_view(), name="oidc-connect-discovery-info"),
+    path(
+        ".well-known/oauth-authorization-server", oauth.OAuthServerMetadataView.as_view(), name="oauth-server-metadata"
+    ),
     path(".well-known/jwks.json", metadata.jwks, name="jwks-info"),
 ]
 
