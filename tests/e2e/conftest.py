@@ -52,6 +52,21 @@ def sessions(platform: Platform, browser: Browser) -> dict[str, Any]:
     return cookies
 
 
+@pytest.fixture(scope="package")
+def viewers(browser: Browser, sessions: dict[str, Any]) -> Iterator[Callable[..., Viewer]]:
+    """Viewers that tests share, one for each person and language: for tests that only look."""
+    made: dict[tuple[str | None, str], Viewer] = {}
+
+    def give(who: str | None = None, language: str = "en-GB") -> Viewer:
+        if (who, language) not in made:
+            made[who, language] = Viewer(browser, storage_state=sessions[who] if who else None, language=language)
+        return made[who, language]
+
+    yield give
+    for viewer in made.values():
+        viewer.close()
+
+
 @pytest.fixture
 def look(browser: Browser, sessions: dict[str, Any]) -> Iterator[Callable[..., Viewer]]:
     """Makes viewers: `look()` is a stranger, `look("owner")` has signed in; each is a browser profile of its own."""

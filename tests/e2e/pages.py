@@ -13,7 +13,7 @@ PORTALS = {"platform": settings.PLATFORM_URLCONF, "workspace": settings.TENANT_U
 DATA = "answers programs, not people"
 FRAGMENT = "a fragment that other pages fetch; the palette's test looks at it"
 STEP = "only redirects"
-SET_PASSWORD, DEVICE_CODE = "{single_use}", "{device}"  # filled in by the test
+SET_PASSWORD, DEVICE_CODE, DEVICE_DONE = "{single_use}", "{device}", "{allowed}"  # filled in by the test
 
 
 @dataclass(frozen=True)
@@ -43,9 +43,10 @@ COMMON: dict[str, Example | str] = {
     "oauth2_provider:device-authorization": DATA,
     "oauth2_provider:device": Example("/op/device/", "signed_in"),
     "oauth2_provider:device-confirm": Example(f"/op/device/plexica-cli/{DEVICE_CODE}/", "signed_in"),
-    "oauth2_provider:device-grant-status": Example(f"/op/device/plexica-cli/{DEVICE_CODE}/done/", "signed_in"),
+    "oauth2_provider:device-grant-status": Example(f"/op/device/plexica-cli/{DEVICE_DONE}/done/", "signed_in"),
     "oauth2_provider:oidc-connect-discovery-info": DATA,
     "oauth2_provider:jwks-info": DATA,
+    "oauth2_provider:oauth-server-metadata": DATA,
     "api_schema": DATA,
     "api_docs": Example("/api/v1/docs/"),
     "api_me": DATA,

@@ -5,6 +5,7 @@ import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Playwright, Response
 
@@ -31,6 +32,16 @@ async ([tags, rules]) => {
   return violations.map(({id, help, nodes}) =>
     `${id}: ${help}\\n` + nodes.slice(0, 4).map((node) => `    ${node.target.join(" ")}  ${node.html.slice(0, 160)}\\n` +
       `      ${(node.any[0] ?? node.all[0] ?? node.none[0])?.message ?? ""}`).join("\\n"));
+}
+"""
+TURN = """
+async (theme) => {
+  document.documentElement.dataset.bsTheme = theme;
+  const passing = () => document.getAnimations().filter((each) => each.effect.getComputedTiming().endTime < 1000);
+  do {
+    await new Promise(requestAnimationFrame);
+    await Promise.allSettled(passing().map((each) => each.finished));
+  } while (passing().length);
 }
 """
 WIDER_THAN_THE_SCREEN = """
@@ -89,7 +100,8 @@ class Viewer:
 
     def set_theme(self, theme: str, url: str) -> None:
         """As the theme switch remembers it."""
-        self.context.add_cookies([{"name": "px_theme", "value": theme, "url": url}])
+        host = urlsplit(url).hostname or ""
+        self.context.add_cookies([{"name": "px_theme", "value": theme, "domain": host, "path": "/"}])
 
     def open(self, url: str) -> Response:
         """Go to a page and wait until it is at rest."""
@@ -104,6 +116,10 @@ class Viewer:
         self.page.get_by_label("E-mail").fill(email)
         self.page.get_by_label("Password", exact=True).fill(password)
         self.page.get_by_role("button", name="Sign in").click()
+
+    def turn(self, theme: str) -> None:
+        """Draw the page that is shown in another theme, and wait until colours have stopped moving."""
+        self.page.evaluate(TURN, theme)
 
     def axe(self, rules: list[str] | None = None) -> list[str]:
         """What axe finds: by every rule of AXE_TAGS, or by the named ones alone."""
