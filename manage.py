@@ -7,6 +7,7 @@ import sys
 
 def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "plexica.settings")
+    os.environ.setdefault("PLEXICA_LOG_LEVEL", "WARNING")  # a person is watching: only what went wrong
     from django.core.management import execute_from_command_line
 
     execute_from_command_line(sys.argv)

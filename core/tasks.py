@@ -1,18 +1,20 @@
 """Celery tasks that carry their tenant: a task that is sent inside a tenant runs inside it."""
 
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 from uuid import UUID
 
 import structlog
 from celery import Task
 from django.conf import settings
-from django.db import close_old_connections
+from django.db import close_old_connections, transaction
 from django.utils.module_loading import import_string
 
 from core.tenancy import current, enter, enter_platform
 
 HEADER = "plexica_tenant"
 POSTPONE_S = 60
+GONE = ("deleted", "failed")  # neither schema nor role is left
 log = structlog.get_logger(__name__)
 
 
@@ -44,10 +46,14 @@ class TenantTask(Task):  # type: ignore[type-arg]
                 return super().__call__(*args, **kwargs)
         with enter_platform():
             ref = import_string(settings.TENANT_DIRECTORY)(UUID(tenant_id))
-        if ref is None or ref.state == "deleted":
+        if ref is None or ref.state in GONE:
             log.info("task_dropped", task=self.name, tenant=tenant_id)
             return None
         if ref.state == "suspended":
             raise self.retry(countdown=POSTPONE_S, max_retries=None)
-        with enter(ref):
+        with enter(ref), self._transaction():
             return super().__call__(*args, **kwargs)
+
+    def _transaction(self) -> AbstractContextManager[object]:
+        """A transaction where a pooler needs one: it keeps no role between statements."""
+        return transaction.atomic() if settings.DATABASE_TRANSACTION_POOLING else nullcontext()

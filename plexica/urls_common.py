@@ -3,9 +3,10 @@
 from django.conf import settings
 from django.urls import include, path
 from django.utils.module_loading import import_string
-from drf_spectacular.views import SpectacularJSONAPIView, SpectacularSwaggerView
+from drf_spectacular.views import SpectacularSwaggerView
 
 from accounts import views as accounts
+from core.web.openapi_view import SchemaView
 
 handler400 = "core.web.errors.bad_request"
 handler403 = "core.web.errors.permission_denied"
@@ -21,7 +22,7 @@ urlpatterns = [
     path("sign-in-failed/", accounts.sign_in_failed, name="sign_in_failed"),
     path("language/", accounts.set_language, name="set_language"),
     path("op/", include("accounts.identity.builtin.urls")),
-    path("api/v1/schema/", SpectacularJSONAPIView.as_view(), name="api_schema"),
+    path("api/v1/schema/", SchemaView.as_view(), name="api_schema"),
     path(
         "api/v1/docs/",
         SpectacularSwaggerView.as_view(template_name="api_docs.html", url_name="api_schema"),

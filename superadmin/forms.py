@@ -1,20 +1,11 @@
 from typing import Any
-from zoneinfo import available_timezones
 
 from django import forms
 from django.conf import settings
 from django.utils.translation import gettext_lazy as _
 
+from core.time_zones import time_zone_choices
 from tenants.slugs import validate_slug
-
-
-def time_zones() -> list[tuple[str, str]]:
-    """Return the time zones that have a place's name, and UTC."""
-    return [
-        (zone, zone.replace("_", " "))
-        for zone in sorted(available_timezones())
-        if "/" in zone and not zone.startswith("Etc/")
-    ] + [("UTC", "UTC")]
 
 
 class TenantForm(forms.Form):
@@ -37,7 +28,7 @@ class TenantForm(forms.Form):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["language"].choices = [("", _("Each person’s browser decides")), *settings.LANGUAGES]  # type: ignore[attr-defined]
-        self.fields["time_zone"].choices = time_zones()  # type: ignore[attr-defined]
+        self.fields["time_zone"].choices = time_zone_choices()  # type: ignore[attr-defined]
 
 
 class OperatorProfileForm(forms.Form):
@@ -50,7 +41,7 @@ class OperatorProfileForm(forms.Form):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["language"].choices = [("", _("The browser decides")), *settings.LANGUAGES]  # type: ignore[attr-defined]
-        self.fields["time_zone"].choices = [("", "UTC"), *time_zones()]  # type: ignore[attr-defined]
+        self.fields["time_zone"].choices = [("", _("As the platform")), *time_zone_choices()]  # type: ignore[attr-defined]
 
 
 class WorkspaceForm(forms.Form):

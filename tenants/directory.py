@@ -31,6 +31,7 @@ class Directory:
         self._by_id: OrderedDict[UUID, TenantRef] = OrderedDict()
         self._polled_at = float("-inf")
         self._horizon: int | None = None
+        self._polls = 0
 
     def at_domain(self, domain: str) -> TenantRef | None:
         """Return the tenant at a domain label or host name, or None."""
@@ -38,10 +39,11 @@ class Directory:
         with self._lock:
             if domain in self._by_domain:
                 return self._by_domain[domain]
+            polls = self._polls
         tenant = Tenant.objects.filter(domains__domain=domain).exclude(status__in=Tenant.GONE).first()
         ref = tenant.ref if tenant else None
         if ref is not None:  # what does not exist is not kept: strangers could fill the memory with it
-            self._keep(domain, ref)
+            self._keep(domain, ref, polls)
         return ref
 
     def by_id(self, tenant_id: UUID) -> TenantRef | None:
@@ -50,10 +52,11 @@ class Directory:
         with self._lock:
             if tenant_id in self._by_id:
                 return self._by_id[tenant_id]
+            polls = self._polls
         tenant = Tenant.objects.filter(pk=tenant_id).first()
         if tenant is None:
             return None
-        self._keep(None, tenant.ref)
+        self._keep(None, tenant.ref, polls)
         return tenant.ref
 
     def forget(self) -> None:
@@ -63,8 +66,11 @@ class Directory:
             self._by_id.clear()
             self._polled_at, self._horizon = float("-inf"), None
 
-    def _keep(self, domain: str | None, ref: TenantRef) -> None:
+    def _keep(self, domain: str | None, ref: TenantRef, polls: int) -> None:
+        """Keep what was read, unless a poll ended since: it may have told of a change that the reader has not seen."""
         with self._lock:
+            if polls != self._polls:
+                return
             self._by_id[ref.id] = ref
             if domain is not None:
                 self._by_domain[domain] = ref
@@ -82,6 +88,10 @@ class Directory:
         changed, new_horizon = _changed_since(horizon)
         with self._lock:
             self._horizon = new_horizon
+            self._polls += 1
+            if horizon is None:  # the first poll tells of nothing that was changed before it
+                self._by_domain.clear()
+                self._by_id.clear()
             for tenant_id in changed:
                 self._by_id.pop(tenant_id, None)
             if changed:
@@ -120,10 +130,11 @@ def find_by_host(host: str) -> TenantRef | None:
     host = host.lower().rstrip(".")
     suffix = f".{settings.PUBLIC_HOST}"
     label = host.removesuffix(suffix)
-    if host.endswith(suffix) and "." in label:
+    below_ours = host.endswith(suffix)
+    if below_ours == ("." in label):  # a label below the platform's host, or a whole host name elsewhere
         return None
     with enter_platform():
-        return _directory.at_domain(label if host.endswith(suffix) else host)
+        return _directory.at_domain(label)
 
 
 def address_of(slug: str) -> str:

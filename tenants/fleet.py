@@ -6,6 +6,7 @@ other apps as applied in a schema that never saw their tables.)
 
 import hashlib
 from collections.abc import Iterator
+from functools import cache
 from uuid import UUID
 
 from django.db import connections
@@ -28,6 +29,7 @@ class TemplateMissing(RuntimeError):
     """No template fits the code's migrations: `manage.py migrate` was not run."""
 
 
+@cache
 def migrations_hash() -> str:
     """Return a hash of the names of all tenant migrations in this code."""
     nodes = sorted(node for node in MigrationLoader(None).graph.nodes if node[0] in tenant_labels())

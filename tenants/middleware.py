@@ -8,8 +8,9 @@ from django.core.exceptions import DisallowedHost
 from django.db import connection, transaction
 from django.http import HttpRequest, HttpResponseBase
 
-from core.errors import TenantNotReady, TenantSuspended, UnknownAddress
+from core.errors import PlexicaError, TenantNotReady, TenantSuspended, UnknownAddress
 from core.tenancy import TenantRef, enter, enter_platform
+from core.web.errors import error_response
 from tenants.directory import find_by_host
 from tenants.models import Tenant
 
@@ -28,7 +29,10 @@ class TenantMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        ref = self._tenant_at(request)
+        try:
+            ref = self._tenant_at(request)
+        except PlexicaError as refusal:  # Django would make a 500 of it on the way to ErrorMiddleware
+            return error_response(request, refusal)
         request.tenant = ref  # type: ignore[attr-defined]
         request.urlconf = settings.TENANT_URLCONF if ref else settings.PLATFORM_URLCONF
         stack = ExitStack()
@@ -48,6 +52,7 @@ class TenantMiddleware:
             host = request.get_host().rpartition(":")[0] or request.get_host()
         except DisallowedHost:
             raise UnknownAddress(host="") from None
+        host = host.lower().rstrip(".")
         if host == settings.PUBLIC_HOST:
             return None
         ref = find_by_host(host)

@@ -1,9 +1,10 @@
 from typing import Any
-from zoneinfo import available_timezones
 
 from django import forms
 from django.conf import settings
 from django.utils.translation import gettext_lazy as _
+
+from core.time_zones import time_zone_choices
 
 
 class ProfileForm(forms.Form):
@@ -19,6 +20,4 @@ class ProfileForm(forms.Form):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["language"].choices = [("", _("As the workspace")), *settings.LANGUAGES]  # type: ignore[attr-defined]
-        zones = sorted(zone for zone in available_timezones() if "/" in zone and not zone.startswith("Etc/"))
-        places = [(zone, zone.replace("_", " ")) for zone in zones]
-        self.fields["time_zone"].choices = [("", _("As the workspace")), *places, ("UTC", "UTC")]  # type: ignore[attr-defined]
+        self.fields["time_zone"].choices = [("", _("As the workspace")), *time_zone_choices()]  # type: ignore[attr-defined]

@@ -1,6 +1,5 @@
 from datetime import datetime
 from typing import Any
-from zoneinfo import available_timezones
 
 from django.conf import settings
 from django.db import transaction
@@ -14,6 +13,7 @@ from accounts.principals import Principal
 from core import audit
 from core.actors import SYSTEM, Actor
 from core.errors import Invalid
+from core.time_zones import known_time_zones
 from events import publish
 from plexica_sdk.events import MemberAdded, MemberUpdated, SessionStarted
 
@@ -72,7 +72,7 @@ def check_profile(*, name: str, language: str, time_zone: str) -> dict[str, str]
         errors["name"] = [_("Enter a name of at most 120 characters.")]
     if language and language not in dict(settings.LANGUAGES):
         errors["language"] = [_("Choose one of the languages.")]
-    if time_zone and time_zone not in available_timezones():
+    if time_zone and time_zone not in known_time_zones():
         errors["time_zone"] = [_("Choose one of the time zones.")]
     if errors:
         raise Invalid(errors)

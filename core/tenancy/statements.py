@@ -26,16 +26,12 @@ ALLOWED: Final = frozenset(
         "CLOSE",
     }
 )
-_SKIP = re.compile(r"(?:\s+|--[^\n]*(?:\n|$)|\()+")
+_SKIP = re.compile(r"(?:[ \t\n\r\f\v(]+|--[^\r\n]*)+")  # PostgreSQL ends a line at \r too
 _WORD = re.compile(r"[A-Za-z_]+")
-_SET_CONSTRAINTS = re.compile(r"SET\s+CONSTRAINTS\b[^;]*;?\s*$", re.IGNORECASE)
-_NOT_IN_NAME = r"(?<![\w$\x80-\U0010ffff])"  # PostgreSQL lets names contain $ and any letter beyond ASCII
-# what may hide a semicolon: strings, identifiers, dollar quotes, comments
-_OPAQUE = re.compile(
-    rf"""{_NOT_IN_NAME}[eE]'(?:[^'\\]|\\.|'')*'|'(?:[^']|'')*'|"(?:[^"]|"")*"
-    |{_NOT_IN_NAME}(\$(?:[A-Za-z_]\w*)?\$).*?\1|--[^\n]*|/\*.*?\*/""",
-    re.DOTALL | re.VERBOSE,
-)
+_SET_CONSTRAINTS = re.compile(r"SET\s+CONSTRAINTS\b[^;]*;?\s*$", re.IGNORECASE | re.ASCII)
+_QUOTED = re.compile(r"""'(?:[^']|'')*'|"(?:[^"]|"")*\"""")
+# what decides where PostgreSQL sees a quote begin or end: comments, dollar quotes, escapes, named placeholders
+_AMBIGUOUS = ("--", "/*", "$", "\\", "%(")
 
 
 class StatementRefused(PlexicaError):
@@ -50,8 +46,16 @@ def check_statement(sql: str) -> None:
     kind = first_keyword(sql)
     if kind not in ALLOWED and not (kind == "SET" and _SET_CONSTRAINTS.match(sql.strip())):
         raise StatementRefused(statement=kind)
-    if ";" in sql and ";" in _OPAQUE.sub(" ", sql).rstrip().removesuffix(";"):
+    if _may_be_several(sql):
         raise StatementRefused(statement="more than one statement")
+
+
+def _may_be_several(sql: str) -> bool:
+    """Say whether a semicolon may stand between two statements; in doubt yes: values belong into parameters."""
+    body = sql.rstrip().removesuffix(";")
+    if ";" not in body:
+        return False
+    return any(mark in body for mark in _AMBIGUOUS) or ";" in _QUOTED.sub("", body)
 
 
 def first_keyword(sql: str) -> str:

@@ -43,7 +43,9 @@ REFUSALS: dict[type[exceptions.APIException], Refusal] = {
     ),
     exceptions.ParseError: Refusal("malformed", _("The body cannot be read")),  # the parser's own words tell where
     exceptions.Throttled: Refusal(
-        "too_many_requests", _("Too many requests"), _("More came from you than we take at once. Wait a minute and go on.")
+        "too_many_requests",
+        _("Too many requests"),
+        _("More came from you than we take at once. Wait a minute and go on."),
     ),
 }
 UNKNOWN = Refusal(PlexicaError.code, PlexicaError.title)

@@ -47,9 +47,7 @@ class Secrets:
 
     def get(self, name: str) -> str:
         """The secret of this name: letters and digits, safe in addresses and configuration files."""
-        if name not in self._known:
-            self.put(name, secrets.token_hex(24))
-        return self._known[name]
+        return self._known.get(name) or self._keep(name, secrets.token_hex(24), replace=False)
 
     def find(self, name: str) -> str | None:
         """The secret if it was ever made."""
@@ -57,9 +55,16 @@ class Secrets:
 
     def put(self, name: str, value: str) -> str:
         """Keep this value under this name."""
-        self._known = {**read_json(self.path), name: value}
-        write_json(self.path, self._known)
-        return value
+        return self._keep(name, value, replace=True)
+
+    def _keep(self, name: str, value: str, *, replace: bool) -> str:
+        # servers are prepared side by side: without the lock one's new password would be overwritten by the other's
+        with locked(self.path.with_suffix(".lock")):
+            kept = read_json(self.path)
+            self._known = {**kept, name: value} if replace or name not in kept else kept
+            if self._known != kept:
+                write_json(self.path, self._known)
+            return self._known[name]
 
 
 @contextmanager

@@ -41,7 +41,6 @@ def platform_settings(tree: Tree, *, bind: str, name: str, port: int) -> Environ
         "PLEXICA_PUBLIC_URL": f"http://{name}:{port}" if port != 80 else f"http://{name}",
         "PLEXICA_BIND": f"[{bind}]:{port}" if ":" in bind else f"{bind}:{port}",
         "PLEXICA_MAIL_DIR": str(tree.demo / "mail"),
-        "PLEXICA_STATIC_ROOT": str(tree.root / "staticfiles"),
         "PLEXICA_LOG_FORMAT": "console",
     }
 

@@ -47,7 +47,7 @@ LOGGING = {
         "celery": {"level": "WARNING"},
         "botocore": {"level": "WARNING"},
         "psycopg.pool": {"level": "ERROR"},
-        "fontTools": {"level": "WARNING"},
+        "oauth2_provider": {"level": "WARNING"},
     },
 }
 DJANGO_STRUCTLOG_USER_ID_FIELD = "pk"

@@ -55,6 +55,7 @@ CELERY_BEAT_SCHEDULE = {
     # the table is the truth, a message only a hint: what nobody picked up is found here
     "run-due-operations": {"task": "tenants.tasks.run_due_operations", "schedule": 5.0, "options": {"expires": 5}},
     "keep-partitions-ahead": {"task": "tenants.tasks.keep_partitions_ahead", "schedule": 6 * 3600.0},
+    "clear-old-rows": {"task": "accounts.tasks.clear_old_rows", "schedule": 24 * 3600.0},
 }
 CELERY_BEAT_SCHEDULE_FILENAME = "var/celerybeat-schedule"
 

@@ -36,9 +36,10 @@ class TenantSerializer(serializers.ModelSerializer[Tenant]):
 class TenantRequestSerializer(serializers.Serializer[Any]):
     """What a new tenant needs."""
 
-    slug = serializers.CharField(max_length=200, help_text="3-48 of a-z, 0-9 and -; can never change")
-    name = serializers.CharField(max_length=120)
-    admin_email = serializers.CharField(max_length=254)
+    # the service checks values, so that one answer names all that are wrong
+    slug = serializers.CharField(allow_blank=True, help_text="3-48 of a-z, 0-9 and -; can never change")
+    name = serializers.CharField(allow_blank=True)
+    admin_email = serializers.CharField(allow_blank=True)
     admin_name = serializers.CharField(max_length=120, required=False, default="", allow_blank=True)
     language = serializers.CharField(max_length=8, required=False, default="", allow_blank=True)
     time_zone = serializers.CharField(max_length=64, required=False, default="UTC")

@@ -8,7 +8,8 @@ import os
 import random
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Self
@@ -16,11 +17,13 @@ from uuid import UUID
 
 import structlog
 from botocore.exceptions import BotoCoreError
+from celery import current_app
 from django.conf import settings
 from django.db import InterfaceError, OperationalError, connection, connections, transaction
 from django.db.models import Q, QuerySet
 from django.utils import timezone, translation
 from django.utils.translation import gettext as _
+from kombu.exceptions import OperationalError as BrokerError
 
 from core.errors import PlexicaError, Unavailable
 from tenants.errors import LeftoversFound
@@ -43,23 +46,21 @@ class Ending:
     failed: Callable[[Operation], None]
 
 
-def ending_of(kind: str) -> Ending:
-    """Return the ending of a kind of operation."""
-    from tenants.services import provisioning
+_endings: dict[str, Ending] = {}
 
-    return {
-        Operation.Kind.PROVISION: Ending(provisioning.finish_provisioning, provisioning.give_up_provisioning),
-    }[Operation.Kind(kind)]
+
+def register_kind(kind: Operation.Kind, ending: Ending) -> None:
+    """Say how operations of one kind end; the service that asks for them registers it."""
+    _endings[kind] = ending
 
 
 def wake_a_worker(operation: Operation, *, delay_s: float = 0.0) -> None:
     """Send a hint after commit. Losing it costs seconds: a beat finds what is due."""
-    from tenants.tasks import run_operation
 
     def hint() -> None:
         try:
-            run_operation.apply_async(args=(str(operation.pk),), countdown=delay_s)
-        except run_operation.OperationalError as error:
+            current_app.send_task("tenants.tasks.run_operation", args=(str(operation.pk),), countdown=delay_s)
+        except BrokerError as error:
             log.warning("operation_hint_lost", operation=str(operation.pk), error=str(error))
 
     transaction.on_commit(hint)
@@ -110,11 +111,15 @@ def run_operation(operation_id: UUID | None = None) -> bool:
     return True
 
 
+class LeaseLost(Exception):
+    """Another worker has the operation: whatever this one was about to write is not its to write any more."""
+
+
 class Lease:
     """Renews the lease of an operation in the background, over a connection of its own."""
 
     def __init__(self, operation: Operation) -> None:
-        self.operation = operation
+        self.operation_id, self.owner = operation.pk, operation.lease_owner
         self.lost = threading.Event()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._renew, name="lease", daemon=True)
@@ -144,7 +149,16 @@ class Lease:
             connections.close_all()
 
     def _mine(self) -> QuerySet[Operation]:
-        return Operation.objects.filter(pk=self.operation.pk, lease_owner=self.operation.lease_owner)
+        return Operation.objects.filter(pk=self.operation_id, lease_owner=self.owner)
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """A transaction in which the lease is surely this worker's. Raises LeaseLost, with nothing written."""
+        with transaction.atomic():
+            if not self._mine().select_for_update().exists():
+                self.lost.set()
+                raise LeaseLost
+            yield
 
 
 class _Run:
@@ -156,10 +170,17 @@ class _Run:
         self.tenant = operation.tenant
 
     def go(self) -> None:
-        if self.operation.status == Operation.Status.RUNNING:
-            self._forward()
-        if self.operation.status == Operation.Status.UNDOING:
-            self._backward()
+        try:
+            if self.operation.status == Operation.Status.RUNNING:
+                self._forward()
+            if self.operation.status == Operation.Status.UNDOING:
+                self._backward()
+        except LeaseLost:
+            log.warning("lease_lost")
+
+    def _save(self, row: Operation | OperationStep, *fields: str) -> None:
+        with self.lease.held():
+            row.save(update_fields=fields)
 
     # -- forward
 
@@ -172,7 +193,7 @@ class _Run:
                 continue
             if self.lease.lost.is_set() or not self._run_step(row):
                 return
-        self._end(Operation.Status.SUCCEEDED, ending_of(self.operation.kind).succeeded)
+        self._end(Operation.Status.SUCCEEDED, _endings[self.operation.kind].succeeded)
 
     def _without_leftovers(self, steps: list[OperationStep]) -> bool:
         """Look for things of an earlier life before the first step; named, they end the operation untouched."""
@@ -185,7 +206,7 @@ class _Run:
         except Exception as error:  # noqa: BLE001 - see _run_step
             return self._give_up_untouched(steps[0], error)
         self.operation.checked_at = timezone.now()
-        self.operation.save(update_fields=["checked_at"])
+        self._save(self.operation, "checked_at")
         return True
 
     def _give_up_untouched(self, first: OperationStep, error: Exception) -> bool:
@@ -193,7 +214,7 @@ class _Run:
         first.attempt += 1
         self._retry_or_undo(first, error)
         if self.operation.status == Operation.Status.UNDOING:
-            self._end(Operation.Status.FAILED, ending_of(self.operation.kind).failed)
+            self._end(Operation.Status.FAILED, _endings[self.operation.kind].failed)
         return False
 
     def _run_step(self, row: OperationStep) -> bool:
@@ -204,14 +225,14 @@ class _Run:
             row.started_at or timezone.now(),
         )
         row.next_try_at = None
-        row.save(update_fields=["status", "attempt", "started_at", "next_try_at"])
+        self._save(row, "status", "attempt", "started_at", "next_try_at")
         try:
             row.detail = step.run(self.tenant, self.operation.inputs)[:400]
         except Exception as error:  # noqa: BLE001 - a step may fail in any way, and each way must be recorded and undone
             self._retry_or_undo(row, error)
             return False
         row.status, row.finished_at, row.error = OperationStep.Status.DONE, timezone.now(), ""
-        row.save(update_fields=["status", "finished_at", "error", "detail"])
+        self._save(row, "status", "finished_at", "error", "detail")
         return True
 
     def _retry_or_undo(self, row: OperationStep, error: Exception) -> None:
@@ -220,12 +241,12 @@ class _Run:
         if isinstance(error, TRANSIENT) and row.attempt < MAX_ATTEMPTS:
             delay_s = _backoff_s(row.attempt)
             row.status, row.next_try_at = OperationStep.Status.RETRYING, timezone.now() + timedelta(seconds=delay_s)
-            row.save(update_fields=["status", "error", "next_try_at", "attempt"])
+            self._save(row, "status", "error", "next_try_at", "attempt")
             self._hand_back(due_at=row.next_try_at, delay_s=delay_s)
             log.warning("step_retrying", step=row.path, attempt=row.attempt, error=row.error)
             return
         row.status, row.finished_at = OperationStep.Status.FAILED, timezone.now()
-        row.save(update_fields=["status", "error", "finished_at"])
+        self._save(row, "status", "error", "finished_at")
         log.error("step_failed", step=row.path, attempt=row.attempt, error=row.error, exc_info=error)
         self._fail(error)
 
@@ -233,25 +254,25 @@ class _Run:
         self.operation.status = Operation.Status.UNDOING
         self.operation.error = describe_error(error)
         self.operation.error_code = error.code if isinstance(error, PlexicaError) else "unexpected"
-        self.operation.save(update_fields=["status", "error", "error_code"])
+        self._save(self.operation, "status", "error", "error_code")
 
     # -- backward
 
     def _backward(self) -> None:
-        touched = [
-            row for row in self.operation.steps.all() if row.attempt and row.status != OperationStep.Status.UNDONE
-        ]
+        """Undo upwards what was begun: nothing, if the look for leftovers did not end well."""
+        begun = self.operation.steps.exclude(attempt=0).exclude(status=OperationStep.Status.UNDONE)
+        touched = list(begun) if self.operation.checked_at else []
         for row in reversed(touched):
             if self.lease.lost.is_set() or not self._undo_step(row, step_at(row.path)):
                 return
-        self._end(Operation.Status.FAILED, ending_of(self.operation.kind).failed)
+        self._end(Operation.Status.FAILED, _endings[self.operation.kind].failed)
 
     def _undo_step(self, row: OperationStep, step: TenantStep) -> bool:
         try:
             step.undo(self.tenant)
         except Exception as error:
             row.error, row.attempt = describe_error(error), row.attempt + 1
-            row.save(update_fields=["error", "attempt"])
+            self._save(row, "error", "attempt")
             log.exception("undo_failed", step=row.path, attempt=row.attempt)
             if row.attempt < 2 * MAX_ATTEMPTS:
                 delay_s = _backoff_s(row.attempt)
@@ -260,18 +281,13 @@ class _Run:
                 self._stop(Operation.Status.STUCK)
             return False
         row.status, row.finished_at = OperationStep.Status.UNDONE, timezone.now()
-        row.save(update_fields=["status", "finished_at"])
+        self._save(row, "status", "finished_at")
         return True
 
     # -- ends
 
     def _end(self, status: Operation.Status, ending: Callable[[Operation], None]) -> None:
-        with transaction.atomic():
-            held = Operation.objects.select_for_update().filter(
-                pk=self.operation.pk, lease_owner=self.operation.lease_owner
-            )
-            if not held.exists():
-                return
+        with self.lease.held():
             self._stop(status)
             ending(self.operation)
         log.info("operation_ended", kind=self.operation.kind, status=status)
@@ -279,11 +295,11 @@ class _Run:
     def _stop(self, status: Operation.Status) -> None:
         self.operation.status, self.operation.finished_at = status, timezone.now()
         self.operation.lease_owner, self.operation.lease_until = "", None
-        self.operation.save(update_fields=["status", "finished_at", "lease_owner", "lease_until"])
+        self._save(self.operation, "status", "finished_at", "lease_owner", "lease_until")
 
     def _hand_back(self, *, due_at: datetime, delay_s: float) -> None:
         self.operation.due_at, self.operation.lease_owner, self.operation.lease_until = due_at, "", None
-        self.operation.save(update_fields=["due_at", "lease_owner", "lease_until"])
+        self._save(self.operation, "due_at", "lease_owner", "lease_until")
         wake_a_worker(self.operation, delay_s=delay_s)
 
 

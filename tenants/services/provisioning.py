@@ -14,12 +14,13 @@ from core import audit
 from core.actors import SYSTEM, Actor
 from core.errors import Invalid
 from core.idempotency.services import IdempotentCall, recall, remember
+from core.time_zones import known_time_zones
 from events import publish
 from plexica_sdk.events import TenantActivated, TenantProvisioningFailed, TenantRequested
 from tenants.errors import LinkAlreadyShown, SlugTaken
 from tenants.models import Domain, Operation, OperationStep, Tenant
 from tenants.selectors import get_operation, installation_code
-from tenants.services.operations import wake_a_worker
+from tenants.services.operations import Ending, register_kind, wake_a_worker
 from tenants.slugs import validate_slug
 
 
@@ -43,8 +44,10 @@ def request_tenant(
     """
     if call and (known := recall(call)):
         return get_operation(UUID(known.location))
-    _check(slug=slug, name=name, admin_email=admin_email, language=language, time_zone=time_zone)
-    admin_name = admin_name.strip() or admin_email.partition("@")[0]
+    admin_name = admin_name.strip() or admin_email.partition("@")[0][:120]
+    _check(
+        slug=slug, name=name, admin_email=admin_email, admin_name=admin_name, language=language, time_zone=time_zone
+    )
     tenant = Tenant.new(
         installation=installation_code(),
         slug=slug,
@@ -92,6 +95,10 @@ def _check(**values: str) -> None:
 def _check_name(name: str) -> None:
     if not name.strip():
         raise ValidationError(_("Give the tenant a name."))
+    _check_text(name)
+
+
+def _check_text(name: str) -> None:
     if len(name) > 120 or any(not character.isprintable() for character in name):
         raise ValidationError(_("Use at most 120 printable characters."))
 
@@ -102,16 +109,22 @@ def _check_language(language: str) -> None:
 
 
 def _check_time_zone(time_zone: str) -> None:
-    from zoneinfo import available_timezones
-
-    if time_zone not in available_timezones():
+    if time_zone not in known_time_zones():
         raise ValidationError(_("This time zone is not known. Use a name such as Europe/Rome."))
+
+
+def _check_email(email: str) -> None:
+    message = _("Enter an e-mail address such as name@example.com.")
+    EmailValidator(message)(email)
+    if len(email) > 254:
+        raise ValidationError(message)
 
 
 _CHECKS: dict[str, Any] = {
     "slug": validate_slug,
     "name": _check_name,
-    "admin_email": EmailValidator(_("Enter an e-mail address such as name@example.com.")),
+    "admin_email": _check_email,
+    "admin_name": _check_text,
     "language": _check_language,
     "time_zone": _check_time_zone,
 }
@@ -143,6 +156,9 @@ def give_up_provisioning(operation: Operation) -> None:
         code=operation.error_code,
     )
     publish(TenantProvisioningFailed(tenant_id=tenant.pk))
+
+
+register_kind(Operation.Kind.PROVISION, Ending(finish_provisioning, give_up_provisioning))
 
 
 @transaction.atomic

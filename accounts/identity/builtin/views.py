@@ -105,7 +105,12 @@ class DeviceDonePage(DeviceGrantStatusView):  # type: ignore[misc]
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         grant = self.object
         allowed = grant.status == get_device_grant_model().AUTHORIZED  # type: ignore[no-untyped-call]
-        return {**super().get_context_data(**kwargs), "allowed": allowed, "client_name": _client_name(grant.client_id), **_look(self.request)}
+        return {
+            **super().get_context_data(**kwargs),
+            "allowed": allowed,
+            "client_name": _client_name(grant.client_id),
+            **_look(self.request),
+        }
 
 
 class SignOutPage(RPInitiatedLogoutView):  # type: ignore[misc]

@@ -160,6 +160,8 @@ class DatabaseWrapper(TenantsDatabaseWrapper):
 
     def _in_failed_transaction(self) -> bool:
         """In a failed transaction every statement fails anyway, and SET with them."""
+        if self.connection is None:
+            return False
         return bool(self.connection.info.transaction_status == TransactionStatus.INERROR)
 
     def forget(self) -> None:
@@ -182,7 +184,8 @@ class DatabaseWrapper(TenantsDatabaseWrapper):
         self.forget()
 
     def commit(self) -> None:
-        if self._own_options.get("transaction_pooling"):
+        # PostgreSQL answers COMMIT of a failed transaction with a rollback, and brings the tenant before back
+        if self._own_options.get("transaction_pooling") or self._in_failed_transaction():
             self.forget()
         super().commit()
 
