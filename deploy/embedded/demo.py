@@ -35,7 +35,7 @@ from deploy.embedded.steps import Steps
 from deploy.embedded.supervisor import Supervisor
 from deploy.embedded.table import show
 
-WEB_PATIENCE_S = 60
+WEB_PATIENCE_S = 120  # a busy machine
 ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 -- and where we reach ourselves then
 BEFORE_WEB = ("operations", "worker", "scheduler")
