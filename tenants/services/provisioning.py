@@ -44,9 +44,7 @@ def request_tenant(
     if call and (known := recall(call)):
         return get_operation(UUID(known.location))
     admin_name = admin_name.strip() or admin_email.partition("@")[0][:120]
-    _check(
-        slug=slug, name=name, admin_email=admin_email, admin_name=admin_name, language=language, time_zone=time_zone
-    )
+    _check(slug=slug, name=name, admin_email=admin_email, admin_name=admin_name, language=language, time_zone=time_zone)
     tenant = Tenant.new(
         installation=installation_code(),
         slug=slug,
