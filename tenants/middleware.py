@@ -29,11 +29,10 @@ class TenantMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        request.tenant = None  # type: ignore[attr-defined]
         try:
             ref = self._tenant_at(request)
-        except PlexicaError as error:  # Django would make a fault of it before any other middleware sees it
-            return error_response(request, error)
+        except PlexicaError as refusal:  # Django would make a 500 of it on the way to ErrorMiddleware
+            return error_response(request, refusal)
         request.tenant = ref  # type: ignore[attr-defined]
         request.urlconf = settings.TENANT_URLCONF if ref else settings.PLATFORM_URLCONF
         stack = ExitStack()

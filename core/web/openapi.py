@@ -24,10 +24,11 @@ class ProblemSerializer(serializers.Serializer[Any]):
 class ProblemAwareSchema(AutoSchema):
     """Adds the default response to every operation."""
 
-    def get_response_serializers(self) -> Any:
-        found: Any = super().get_response_serializers()
-        responses = found if isinstance(found, dict) else {"200": found}
-        return {**responses, "default": OpenApiResponse(ProblemSerializer, description="Problem")}
+    def _get_response_bodies(self, direction: Any = "response") -> Any:
+        # not get_response_serializers: whatever `extend_schema` says of responses replaces that one
+        bodies: dict[str, Any] = super()._get_response_bodies(direction)  # type: ignore[no-untyped-call]
+        problem = OpenApiResponse(ProblemSerializer, description="Problem")
+        return {**bodies, "default": self._get_response_for_code(problem, "default", direction=direction)}
 
     def _get_response_for_code(
         self, serializer: Any, status_code: str, media_types: Any = None, direction: str = "response"

@@ -23,6 +23,7 @@ from typing import Any
 
 from deploy.embedded import frontend, platform, ports, processes, progress
 from deploy.embedded.errors import StackError, Stopped, one_sentence
+from deploy.embedded.files import read_json, write_json
 from deploy.embedded.options import parse_demo, port_taken
 from deploy.embedded.paths import Tree
 from deploy.embedded.processes import Mark
@@ -34,7 +35,8 @@ from deploy.embedded.steps import Steps
 from deploy.embedded.supervisor import Supervisor
 from deploy.embedded.table import show
 
-WEB_PATIENCE_S = 60
+WEB_PATIENCE_S = 120  # a busy machine
+ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 -- and where we reach ourselves then
 BEFORE_WEB = ("operations", "worker", "scheduler")
 
@@ -85,35 +87,32 @@ class Demo:
                 base = pool.submit(self._up, ["postgres", "valkey"])
                 base.result()
                 storage = pool.submit(self._up, ["s3"])
-                self._migrate()
-                first = not self.stamps.is_fresh("seeded", self._database_identity())
-                self._launch_processes(pool, files, storage, first=first)
+                mark = f"{self._migrate()} {self.env['PLEXICA_PUBLIC_URL']}"
+                if self.stamps.is_fresh("seeded", mark):
+                    self._start("web")  # alone at first: what people wait for
+                    self._wait_for_web(ready=False)
+                self._complete(mark, files, storage)
             except BaseException:
                 self.steps.cancel()
                 self.stack.cancel()
                 raise
 
-    def _launch_processes(
-        self, pool: ThreadPoolExecutor, files: "Future[None]", storage: "Future[None]", *, first: bool
-    ) -> None:
-        if first:
-            for name in BEFORE_WEB:
-                self.supervisor.start(self.programs[name])
+    def _complete(self, mark: str, files: "Future[None]", storage: "Future[None]") -> None:
+        self._start(*BEFORE_WEB)
         files.result()
-        frontend.collect(self.tree, self.steps, self.python, self.tree.root / "staticfiles")
-        if first:
-            storage.result()
-            people = self._seed()
-            self.supervisor.start(self.programs["web"])
-        else:
-            for name in ("web", *BEFORE_WEB):
-                self.supervisor.start(self.programs[name])
-            storage.result()
-            people = self._seed()
+        storage.result()
+        people = self._seed(mark)
+        self._start("web")
         self._wait_for_web()
         self._watch_servers()
         show(self.tree, people, self.env["PLEXICA_PUBLIC_URL"], everywhere=self.options.bind in EVERYWHERE)
         progress.say("Plexica is ready. Ctrl-C ends it.")
+
+    def _start(self, *names: str) -> None:
+        """Start these programs of ours, those that were not started before."""
+        for name in names:
+            if not self.supervisor.is_known(name):
+                self.supervisor.start(self.programs[name])
 
     def _up(self, names: list[str]) -> None:
         # written down before they start: after a kill -9 right now the next run knows whose they are
@@ -122,19 +121,18 @@ class Demo:
         self.run.write()
         self.stack.up(names)
 
-    def _migrate(self) -> None:
-        code = sources(self.tree, lambda file: file.suffix == ".py")
-        mark = fingerprint(
-            self.tree,
-            [*code, self.tree.root / "requirements-dev.txt"],
-            self._database_identity(),
-            *self._roles(),
-        )
-        if self.stamps.is_fresh("migrated", mark):
-            return
-        manage: list[str | Path] = [self.python, "manage.py"]
-        self.steps.run("the database is migrated", "migrate", [*manage, "setup_database"], [*manage, "migrate"])
-        self.stamps.put("migrated", mark)
+    def _migrate(self) -> str:
+        """Roles, schemas and tables, unless nothing changed; returns a mark of code and database."""
+        code = [
+            *sources(self.tree, lambda file: file.suffix == ".py"),
+            self.tree.root / "requirements-dev.txt",
+        ]
+        mark = fingerprint(self.tree, code, self._database_identity(), *self._roles())
+        if not self.stamps.is_fresh("migrated", mark):
+            manage: list[str | Path] = [self.python, "manage.py"]
+            self.steps.run("the database is migrated", "migrate", [*manage, "setup_database"], [*manage, "migrate"])
+            self.stamps.put("migrated", mark)
+        return mark
 
     def _roles(self) -> tuple[str, ...]:
         names = ("PLEXICA_DATABASE_URL", "PLEXICA_DATABASE_OPS_URL")
@@ -144,31 +142,41 @@ class Demo:
         """Changes when the data folder is made anew."""
         return str((self.tree.stack / "postgres" / "PG_VERSION").stat().st_mtime_ns)
 
-    def _seed(self) -> list[dict[str, Any]]:
+    def _seed(self, mark: str) -> list[dict[str, Any]]:
+        """The tenants' addresses and people, made by the real worker at the first start and remembered after."""
+        remembered = self.tree.demo / "people.json"
+        if self.stamps.is_fresh("seeded", mark, [remembered]):
+            return list(read_json(remembered)["addresses"])
         printed = self.steps.run("the tenants are there", "seed", [self.python, "manage.py", "seed_demo", "--json"])
         for line in reversed(printed.splitlines()):
             if line.startswith("{"):
-                self.stamps.put("seeded", self._database_identity())
-                return list(json.loads(line)["addresses"])
+                people = json.loads(line)
+                write_json(remembered, people)
+                self.stamps.put("seeded", mark)
+                return list(people["addresses"])
         raise StackError("manage.py seed_demo --json printed no JSON; see var/demo/logs/seed.log")
 
-    def _wait_for_web(self) -> None:
+    def _wait_for_web(self, *, ready: bool = True) -> None:
+        """Wait until the platform says that it is ready, or just until it says anything."""
+        deadline = time.monotonic() + WEB_PATIENCE_S
+        while reason := self._ask_web(ready=ready):
+            if time.monotonic() > deadline:
+                end = processes.last_lines(self.programs["web"].log)
+                raise StackError(f"the web server is not ready after {WEB_PATIENCE_S} s: {reason}\n{end}")
+            time.sleep(0.15)
+
+    def _ask_web(self, *, ready: bool) -> str | None:
+        """Why the platform does not answer as wanted; None when it does."""
         host = EVERYWHERE.get(self.options.bind, self.options.bind)
         address = f"http://{f'[{host}]' if ':' in host else host}:{self.options.port}/health/ready"
-        deadline = time.monotonic() + WEB_PATIENCE_S
-        reason = ""
-        while time.monotonic() < deadline:
-            try:
-                with urllib.request.urlopen(address, timeout=5) as answer:
-                    answer.read()
-                    return
-            except urllib.error.HTTPError as error:
-                reason = f"HTTP {error.code}: {error.read(300).decode(errors='replace')}"
-            except OSError as error:
-                reason = str(error)
-            time.sleep(0.15)
-        log = self.programs["web"].log
-        raise StackError(f"the web server is not ready after {WEB_PATIENCE_S} s: {reason}\n{processes.last_lines(log)}")
+        try:
+            with urllib.request.urlopen(address, timeout=5) as answer:
+                answer.read()
+        except urllib.error.HTTPError as error:
+            return f"HTTP {error.code}: {error.read(300).decode(errors='replace')}" if ready else None
+        except OSError as error:
+            return str(error)
+        return None
 
     def _watch_servers(self) -> None:
         for name in USUAL:
@@ -222,11 +230,12 @@ def main(argv: Sequence[str] | None = None) -> None:
         if options.reset:
             reset(tree)
         with hold_lock(tree):
-            _run_until_stopped(Demo(tree, options))
+            run_until_stopped(Demo(tree, options))
 
 
-def _run_until_stopped(demo: Demo) -> None:
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+def run_until_stopped(demo: Demo) -> None:
+    """Start, then wait for Ctrl-C or SIGTERM; ends what was started in any case."""
+    for number in ENDING:
         signal.signal(number, demo.on_signal)
     try:
         demo.start()
@@ -236,6 +245,8 @@ def _run_until_stopped(demo: Demo) -> None:
             raise StackError(demo.supervisor.failure) from None
     finally:
         demo.end()
+        for number in ENDING:  # nothing is left to end; one more must not spoil the exit status
+            signal.signal(number, signal.SIG_IGN)
 
 
 def reset(tree: Tree) -> None:

@@ -5,7 +5,7 @@ import json
 import os
 import secrets
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -39,27 +39,30 @@ def write_json(path: Path, content: dict[str, Any]) -> None:
 
 
 class Secrets:
-    """Random passwords by name, made on first use and kept in one file of mode 600."""
+    """Random passwords by name, made on first use and kept in one file of mode 600.
+
+    Several threads and processes may ask at once: all get the same.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._known: dict[str, str] = read_json(path)
-
-    def get(self, name: str) -> str:
-        """The secret of this name: letters and digits, safe in addresses and configuration files."""
-        if name not in self._known:
-            self.put(name, secrets.token_hex(24))
-        return self._known[name]
+        self._lock_file = path.with_name(f".{path.name}.lock")
 
     def find(self, name: str) -> str | None:
         """The secret if it was ever made."""
-        return self._known.get(name)
+        return read_json(self.path).get(name)
 
-    def put(self, name: str, value: str) -> str:
-        """Keep this value under this name."""
-        self._known = {**read_json(self.path), name: value}
-        write_json(self.path, self._known)
-        return value
+    def get(self, name: str, make: Callable[[], str] = lambda: secrets.token_hex(24)) -> str:
+        """The secret of this name; letters and digits, safe in addresses and configuration, unless `make` differs."""
+        found = self.find(name)
+        if found:
+            return found
+        with locked(self._lock_file):
+            known = read_json(self.path)
+            if name not in known:
+                known[name] = make()
+                write_json(self.path, known)
+            return str(known[name])
 
 
 @contextmanager

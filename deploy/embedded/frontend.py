@@ -30,26 +30,6 @@ def build(tree: Tree, steps: Steps, python: Path) -> None:
     _messages(tree, steps, stamps, python)
 
 
-def collect(tree: Tree, steps: Steps, python: Path, static_root: Path) -> None:
-    """Gather all static files under the folder that the web server serves."""
-    stamps = Stamps(tree.root / "var" / "stamps.json")
-    files = [
-        *sources(tree, lambda file: "static" in file.parts and file.suffix != ".py"),
-        *(file for file in (tree.root / "static" / "vendor").rglob("*") if file.is_file()),
-        *sources(tree, lambda file: file.suffix == ".py", "plexica/settings"),
-        tree.root / "requirements-dev.txt",
-    ]
-    mark = fingerprint(tree, files)
-    if stamps.is_fresh(f"collect {static_root}", mark, [static_root]):
-        return
-    steps.run(
-        "static files are gathered",
-        "collectstatic",
-        [python, "manage.py", "collectstatic", "--noinput", "--clear", "--verbosity", "0"],
-    )
-    stamps.put(f"collect {static_root}", mark)
-
-
 def _packages(tree: Tree, steps: Steps, stamps: Stamps, node: Path) -> None:
     files = [file for file in (tree.root / "package.json", tree.root / "package-lock.json") if file.exists()]
     mark = fingerprint(tree, files)

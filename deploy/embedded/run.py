@@ -5,6 +5,7 @@ import secrets
 import signal
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from deploy.embedded import processes
 from deploy.embedded.errors import StackError
@@ -32,7 +33,8 @@ class Run:
     def write(self) -> None:
         me = processes.mark(os.getpid())
         born = me.born if me else ""
-        write_json(self.path, {"token": self.token, "pid": os.getpid(), "born": born, "servers": self.servers})
+        record = {"token": self.token, "pid": os.getpid(), "born": born, "servers": self.servers}
+        write_json(self.path, {**record, "checkout": str(self.tree.root)})
 
     def remove(self) -> None:
         self.path.unlink(missing_ok=True)
@@ -46,11 +48,11 @@ class Run:
 
         The caller holds the demo's lock, so that the other run is certainly over.
         """
-        before = read_json(self.path)
+        before = _read(self.tree)
         if not before:
             return False
         left = processes.find_by_variable(VARIABLE, before["token"])
-        processes.stop_all(left)
+        processes.stop_all(left, patience_s=1.5)
         self.servers = [name for name in before["servers"] if stack.running(name)]
         return bool(left or self.servers)
 
@@ -62,9 +64,15 @@ def hold_lock(tree: Tree) -> "_Held":
 
 def end_other(tree: Tree) -> None:
     """End the demo that runs in this checkout, if one does."""
-    record = read_json(tree.demo / "run.json")
+    record = _read(tree)
     if record:
         processes.stop(Mark(record["pid"], record["born"]), RESET_PATIENCE)
+
+
+def _read(tree: Tree) -> dict[str, Any]:
+    """The record; nothing if it came here with a copy of another checkout."""
+    record = read_json(tree.demo / "run.json")
+    return record if record.get("checkout") == str(tree.root) else {}
 
 
 class _Held:
@@ -75,7 +83,7 @@ class _Held:
 
     def __enter__(self) -> None:
         if not self._lock.__enter__():
-            pid = read_json(self.tree.demo / "run.json").get("pid", "unknown")
+            pid = _read(self.tree).get("pid", "unknown")
             raise StackError(
                 f"the demo already runs in this checkout (process {pid}). End it with Ctrl-C where it runs."
             )

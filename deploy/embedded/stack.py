@@ -246,7 +246,10 @@ class Stack:
         return _Alone(self.tree.stack / "lock", self.say)
 
     def _state(self) -> dict[str, Any]:
-        return read_json(self._state_file)
+        """What is written down; nothing if it came here with a copy of another checkout, whose servers these are."""
+        state = read_json(self._state_file)
+        here = str(self.tree.root)
+        return state if state.get("checkout") == here else {"checkout": here}
 
     def _recorded(self, name: str) -> Mark | None:
         entry = self._state().get("running", {}).get(name)

@@ -49,6 +49,8 @@ class Supervisor:
     When one dies too often, `failure` holds a sentence and this process gets a SIGTERM, as if a person had sent it.
     """
 
+    first_delay_s = 1.0  # before a program that died is started again; doubles with each death
+
     def __init__(self, tree: Tree, say: Callable[[str], None]) -> None:
         self.tree, self.say = tree, say
         self.failure: str | None = None
@@ -68,9 +70,9 @@ class Supervisor:
         watched = _Watched(Program(name, [], self.tree.logs / f"{name}.log", {}), mark)
         threading.Thread(target=self._watch_server, args=(watched, restart), daemon=True).start()
 
-    def is_running(self, name: str) -> bool:
-        mark = self._watched[name].mark
-        return bool(mark and mark.is_running())
+    def is_known(self, name: str) -> bool:
+        """Whether this program was ever started."""
+        return name in self._watched
 
     def pause_watching(self) -> None:
         """From now on a program that ends has been told to."""
@@ -106,6 +108,10 @@ class Supervisor:
 
     def _watch(self, watched: _Watched, process: "subprocess.Popen[bytes] | None") -> None:
         while process:
+            # not yet collected, its pid is nobody else's: what it leaves in its group can be ended safely
+            os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+            if not self._stopping.is_set():
+                _kill_group(process.pid)
             status = process.wait()
             if not self._may_restart(watched, f"ended on its own (status {status})"):
                 return
@@ -135,7 +141,7 @@ class Supervisor:
         if len(watched.deaths) > DEATHS_ALLOWED:
             self._give_up(f"{name} {what} {len(watched.deaths)} times within {WITHIN_S:.0f} s; {ending}")
             return False
-        delay_s = 2.0 ** (len(watched.deaths) - 1)
+        delay_s = self.first_delay_s * 2 ** (len(watched.deaths) - 1)
         self.say(f"{name} {what}, it is started again in {delay_s:.0f} s; {ending}")
         return not self._stopping.wait(delay_s)
 
@@ -143,3 +149,10 @@ class Supervisor:
         if not self._stopping.is_set():
             self.failure = sentence
             os.kill(os.getpid(), signal.SIGTERM)
+
+
+def _kill_group(pid: int) -> None:
+    try:
+        os.killpg(pid, signal.SIGKILL)
+    except (ProcessLookupError, PermissionError):
+        return

@@ -10,10 +10,11 @@ from deploy.embedded.paths import Tree
 
 def show(tree: Tree, addresses: list[dict[str, Any]], public_url: str, *, everywhere: bool) -> None:
     """Print addresses, people and their passwords, and where logs and mails are."""
-    console = Console(width=None if Console().is_terminal else 110)
+    console = Console(width=None if Console().is_terminal else 120)
     table = Table(title=f"Plexica at {public_url}", title_justify="left", show_lines=False)
-    for head in ("Address", "Role", "Sign in as", "Password"):
-        table.add_column(head, overflow="fold")
+    table.add_column("Address", overflow="fold")
+    for head in ("Role", "Sign in as", "Password"):
+        table.add_column(head, no_wrap=console.is_terminal is False, overflow="fold")
     for address in addresses:
         for number, person in enumerate(address["people"]):
             where = f"{address['name']}\n{address['url']}" if number == 0 else ""

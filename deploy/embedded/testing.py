@@ -83,7 +83,6 @@ def _build(tree: Tree, env: dict[str, str]) -> None:
     steps = Steps(tree, env, tree.root / "var" / "test" / "logs", progress.say)
     try:
         frontend.build(tree, steps, _python(tree))
-        frontend.collect(tree, steps, _python(tree), Path(env["PLEXICA_STATIC_ROOT"]))
     except BaseException:
         steps.cancel()
         raise

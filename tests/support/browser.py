@@ -8,6 +8,7 @@ from django.http import HttpResponse
 from django.test import Client
 
 from core.tenancy import TenantRef
+from tests.support import openapi
 
 
 class Visitor:
@@ -43,11 +44,21 @@ class Visitor:
         return self._send("POST", path, {**sent, **headers}, data=data or {})
 
     def api(self, method: str, path: str, *, body: Any = None, token: str | None = None, **headers: str) -> Any:
-        """Call the API with JSON, and a bearer token if one is given."""
+        """Call the API with JSON, and a bearer token if one is given; the answer must be as the API's document says."""
         if token:
             headers["HTTP_AUTHORIZATION"] = f"Bearer {token}"
         extra = {"data": body, "content_type": "application/json"} if body is not None else {}
-        return self._send(method, path, headers, **extra)
+        response = self._send(method, path, headers, **extra)
+        openapi.check_response(method, path, response, on_platform=self.host == settings_netloc())
+        return response
+
+    def form(self, path: str, data: dict[str, Any] | None = None, **headers: str) -> Any:
+        """POST a form as a program does, or a page from elsewhere: with the cookies, but without a CSRF token."""
+        return self._send("POST", path, headers, data=data or {})
+
+    def head(self, path: str, **headers: str) -> Any:
+        """HEAD a path."""
+        return self._send("HEAD", path, headers)
 
     def sign_in(self, email: str, password: str, *, start: str | None = None) -> "Visitor":
         """Walk through the realm's sign-in pages. Needs committed data: the issuer answers on another connection."""
@@ -78,6 +89,13 @@ class Visitor:
             if cookies is not None:
                 self.client.cookies = cookies
         return response
+
+
+def settings_netloc() -> str:
+    """Return the platform's own host and port."""
+    from django.conf import settings
+
+    return str(settings.PUBLIC_NETLOC)
 
 
 def _hidden(page: Any, name: str) -> str:

@@ -32,6 +32,7 @@ def _prepared_name() -> str:
     return f"px_test_{digest.hexdigest()[:10]}"
 
 
+KEPT = 6  # preparations of other branches that stay
 PREPARED = _prepared_name()
 _copy = PREPARED
 
@@ -103,7 +104,7 @@ def _prepare() -> None:
 
     from tests.support import people
 
-    unfinished = f"{PREPARED}_unfinished"
+    unfinished = f"{PREPARED}_unfinished_{os.getpid()}"
     _switch(unfinished)
     with _admin() as admin:
         admin.execute(f'DROP DATABASE IF EXISTS "{unfinished}" WITH (FORCE)')
@@ -138,12 +139,15 @@ def _exists(admin: "psycopg.Connection[Any]", name: str) -> bool:
 
 
 def _drop_old(admin: "psycopg.Connection[Any]") -> None:
-    """Drop what earlier runs left: other preparations, and copies whose process is gone."""
-    for (name,) in admin.execute(r"SELECT datname FROM pg_database WHERE datname LIKE 'px\_test\_%'").fetchall():
-        owner = name.rpartition("_")[2]
-        copied_by_living = owner.isdecimal() and Path(f"/proc/{owner}").exists()
-        if name != PREPARED and not copied_by_living:
-            admin.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+    """Drop what earlier runs left: copies whose process is gone, and all but the newest preparations."""
+    rows = admin.execute(r"SELECT datname FROM pg_database WHERE datname LIKE 'px\_test\_%' ORDER BY oid").fetchall()
+    names = [str(name) for (name,) in rows]
+    copies = [name for name in names if name.count("_") > 2]
+    living = [name for name in copies if Path(f"/proc/{name.rpartition('_')[2]}").exists()]
+    prepared = [name for name in names if name not in copies and name != PREPARED]
+    old = [name for name in prepared[:-KEPT] if not any(copy.startswith(name) for copy in living)]
+    for name in [*(copy for copy in copies if copy not in living), *old]:
+        admin.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
 
 
 def _admin() -> "psycopg.Connection[Any]":

@@ -29,6 +29,18 @@ class RealmValidator(OAuth2Validator):  # type: ignore[misc]
         valid = super().validate_bearer_token(token, scopes, request)
         return bool(valid and (request.user is None or request.user.is_active))
 
+    def validate_silent_login(self, request: Any) -> bool:
+        """Answer `prompt=none`: the view has looked for the session already, and sends those without one back."""
+        return True
+
+    def validate_silent_authorization(self, request: Any) -> bool:
+        """No client that gets codes asks for consent."""
+        return True
+
+    def validate_code(self, client_id: str, code: str, client: Any, request: Any, *args: Any, **kwargs: Any) -> bool:
+        valid = super().validate_code(client_id, code, client, request, *args, **kwargs)
+        return bool(valid and request.user.is_active)
+
     def validate_refresh_token(self, refresh_token: str, client: Any, request: Any, *args: Any, **kwargs: Any) -> bool:
         valid = super().validate_refresh_token(refresh_token, client, request, *args, **kwargs)
         return bool(valid and (request.user is None or request.user.is_active))

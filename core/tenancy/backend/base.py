@@ -96,7 +96,7 @@ class DatabaseWrapper(TenantsDatabaseWrapper):
 
     def set_tenant(self, tenant: Any, include_public: bool = True) -> None:
         """Refuse: tenants are entered with `core.tenancy.enter`."""
-        if tenant.schema_name != self.schema_name:
+        if self._made and tenant.schema_name != self.schema_name:  # a thread's first connection may be made inside
             raise NotImplementedError("enter tenants with core.tenancy.enter(ref)")
 
     def set_schema_to_public(self) -> None:
