@@ -77,8 +77,9 @@ def nothing_is_left_of(tenant):
     return not existing_objects(tenant.ref) and not bucket_exists(tenant.bucket_name)
 
 
-@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
-@pytest.mark.parametrize("path", settings.TENANT_STEPS)
+@pytest.mark.parametrize(
+    ("path", "after"), [(settings.TENANT_STEPS[0], False), *((path, True) for path in settings.TENANT_STEPS)]
+)
 def test_when_a_step_fails_for_good_everything_is_undone_and_the_slug_is_free(asked, monkeypatch, path, after):
     operation = asked()
     broken(monkeypatch, path, Rejected(part="something"), after=after)
@@ -112,7 +113,7 @@ def test_after_a_failure_the_same_slug_can_be_set_up(asked, monkeypatch):
     assert again.status == Operation.Status.SUCCEEDED
 
 
-@pytest.mark.parametrize("error", [Unavailable(part="x"), OperationalError("lost"), ConnectionError(), TimeoutError()])
+@pytest.mark.parametrize("error", [Unavailable(part="x"), OperationalError("lost")])
 def test_a_failure_that_may_pass_is_tried_again(asked, monkeypatch, quick, error):
     operation = asked()
     calls = broken(monkeypatch, settings.TENANT_STEPS[3], error, times=2)
