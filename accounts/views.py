@@ -6,7 +6,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_POST
+from django.views.decorators.http import require_POST, require_safe
 
 from accounts.identity.relying_party import end_session_url
 from accounts.operators.models import Operator
@@ -24,6 +24,7 @@ def sign_out(request: HttpRequest) -> HttpResponse:
     return HttpResponseRedirect(onward)
 
 
+@require_safe
 @never_cache
 def sign_in_failed(request: HttpRequest) -> HttpResponse:
     """Say that the issuer's answer could not be used, and offer another try."""

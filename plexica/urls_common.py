@@ -3,10 +3,10 @@
 from django.conf import settings
 from django.urls import include, path
 from django.utils.module_loading import import_string
-from drf_spectacular.views import SpectacularSwaggerView
+from django.views.decorators.cache import never_cache
 
 from accounts import views as accounts
-from core.web.openapi_view import SchemaView
+from core.web.openapi_view import DocsView, SchemaView
 
 handler400 = "core.web.errors.bad_request"
 handler403 = "core.web.errors.permission_denied"
@@ -15,9 +15,15 @@ handler500 = "core.web.errors.server_error"
 
 urlpatterns = [
     path(
-        "oidc/authenticate/", import_string(settings.OIDC_AUTHENTICATE_CLASS).as_view(), name="oidc_authentication_init"
+        "oidc/authenticate/",
+        never_cache(import_string(settings.OIDC_AUTHENTICATE_CLASS).as_view()),
+        name="oidc_authentication_init",
     ),
-    path("oidc/callback/", import_string(settings.OIDC_CALLBACK_CLASS).as_view(), name="oidc_authentication_callback"),
+    path(
+        "oidc/callback/",
+        never_cache(import_string(settings.OIDC_CALLBACK_CLASS).as_view()),
+        name="oidc_authentication_callback",
+    ),
     path("oidc/sign-out/", accounts.sign_out, name="oidc_logout"),
     path("sign-in-failed/", accounts.sign_in_failed, name="sign_in_failed"),
     path("language/", accounts.set_language, name="set_language"),
@@ -25,7 +31,7 @@ urlpatterns = [
     path("api/v1/schema/", SchemaView.as_view(), name="api_schema"),
     path(
         "api/v1/docs/",
-        SpectacularSwaggerView.as_view(template_name="api_docs.html", url_name="api_schema"),
+        DocsView.as_view(template_name="api_docs.html", url_name="api_schema"),
         name="api_docs",
     ),
 ]

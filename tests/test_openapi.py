@@ -73,9 +73,15 @@ def test_no_document_is_committed():
     from pathlib import Path
 
     root = Path(__file__).resolve().parent.parent
-    ours = [path for room in ("docs", "superadmin", "workspace", "plexica", "static/js") for path in (root / room).rglob("*")]
+    ours = [
+        path
+        for room in ("docs", "superadmin", "workspace", "plexica", "static/js")
+        for path in (root / room).rglob("*")
+    ]
 
-    assert not [path for path in ours if path.name.startswith(("openapi.", "schema.")) and path.suffix in {".json", ".yaml"}]
+    assert not [
+        path for path in ours if path.name.startswith(("openapi.", "schema.")) and path.suffix in {".json", ".yaml"}
+    ]
 
 
 def test_what_a_query_says_of_the_version_reaches_no_header(db, visitor):

@@ -63,6 +63,9 @@ class CallbackView(OIDCAuthenticationCallbackView):  # type: ignore[misc]
         issuer = request.GET.get("iss")  # RFC 9207
         if issuer and issuer != current_realm().issuer:
             raise SuspiciousOperation("the answer comes from another issuer")
+        asked = request.session.get("oidc_states", {})
+        if request.GET.get("error") and request.GET.get("state") not in asked:  # the library would sign the person out
+            raise SuspiciousOperation("the answer belongs to no question")
         response: HttpResponse = super().get(request)
         return response
 

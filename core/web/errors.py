@@ -1,17 +1,25 @@
 """Makes a page, a notice or problem+json of every error; views never catch."""
 
+import sys
 from collections.abc import Callable
 from typing import Any
 
 import structlog
 from django.conf import settings
-from django.http import HttpRequest, HttpResponse, HttpResponseBase
-from django.shortcuts import render
+from django.db import InterfaceError, OperationalError
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseNotAllowed
 from django.template.loader import render_to_string
-from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from core.errors import Forbidden, NotFound, PlexicaError, TenantNotReady, TenantSuspended, UnknownAddress
+from core.errors import (
+    Forbidden,
+    NotFound,
+    PlexicaError,
+    TenantNotReady,
+    TenantSuspended,
+    Unavailable,
+    UnknownAddress,
+)
 from core.web.problems import problem_response
 
 log = structlog.get_logger(__name__)
@@ -32,17 +40,40 @@ class BadInput(PlexicaError):
     detail = gettext_lazy("Go back, reload the page and try again.")
 
 
+class NotAllowedHere(PlexicaError):
+    """The address exists, but not for this method."""
+
+    code = "method_not_allowed"
+    status = 405
+    title = gettext_lazy("This cannot be done here")
+    detail = gettext_lazy("The address exists, but not for what was asked of it.")
+
+
+class FormTooOld(Forbidden):
+    """The form is older than the session, or comes from elsewhere."""
+
+    code = "csrf_refused"
+    title = gettext_lazy("This form is too old")
+    detail = gettext_lazy("The page was open for too long. Reload it and send the form again.")
+
+
 class ErrorMiddleware:
-    """Answers errors of views and of the middleware below it."""
+    """Answers refusals that views raise, and those that Django answers without a page.
+
+    What middleware raises never comes here as an exception: Django makes a response of it at each layer.
+    """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        try:
-            response = self.get_response(request)
-        except PlexicaError as error:  # from the middleware below: views' errors come through process_exception
-            return error_response(request, error)
+        if "\0" in request.path or "%00" in request.META.get("QUERY_STRING", ""):  # PostgreSQL has no such text
+            return error_response(request, BadInput())
+        response = self.get_response(request)
+        if isinstance(response, HttpResponseNotAllowed) and not response.content:
+            answer = error_response(request, NotAllowedHere())
+            answer["Allow"] = response["Allow"]
+            return answer
         return response
 
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponseBase | None:
@@ -61,7 +92,7 @@ def error_response(request: HttpRequest, error: PlexicaError) -> HttpResponse:
         context = {"title": error.title, "detail": str(error), "reference": reference()}
         return HttpResponse(render_to_string("components/notice.html", context, request), status=error.status)
     name = next((page for kind, page in OWN_PAGES.items() if isinstance(error, kind)), None)
-    return _page(request, name or error.status, status=error.status, detail=str(error), tenant=_named(error))
+    return _page(request, name or error.status, error, tenant=_named(error))
 
 
 def _named(error: PlexicaError) -> dict[str, object] | None:
@@ -69,15 +100,25 @@ def _named(error: PlexicaError) -> dict[str, object] | None:
     return {"name": name, "slug": error.facts.get("slug"), "initial": str(name)[:1].upper()} if name else None
 
 
-def _page(request: HttpRequest, page: int | str, *, status: int, **context: Any) -> HttpResponse:
-    template = f"errors/{page if isinstance(page, str) or page in PAGES else 500 if status >= 500 else 400}.html"
+def _page(request: HttpRequest, page: int | str, error: PlexicaError, **context: Any) -> HttpResponse:
+    template = f"errors/{page if isinstance(page, str) or page in PAGES else 'refused'}.html"
     context |= {
+        "status": error.status,
+        "headline": error.title,
+        "detail": str(error),
         "reference": reference(),
         "home_url": settings.PUBLIC_URL if page == "unknown_address" else "/",
         "host": request.META.get("HTTP_HOST", "")[:253],
         "console": getattr(request, "tenant", None) is None and request.path.startswith("/console/"),
     }
-    return render(request, template, context, status=status)
+    return HttpResponse(_drawn(request, template, context), status=error.status)
+
+
+def _drawn(request: HttpRequest, template: str, context: dict[str, Any]) -> str:
+    try:
+        return render_to_string(template, context, request)
+    except (OperationalError, InterfaceError):  # who is signed in cannot be read: draw it for anybody
+        return render_to_string(template, context)
 
 
 def reference() -> str:
@@ -101,12 +142,15 @@ def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
+    error = sys.exc_info()[1]
+    if isinstance(error, PlexicaError):  # raised by middleware
+        return error_response(request, error)
+    if isinstance(error, OperationalError | InterfaceError):
+        return error_response(request, Unavailable(part="database"))
     return error_response(request, PlexicaError())
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
-    """The form is older than the session, or comes from elsewhere."""
+    """Answer a form without the session's token."""
     log.warning("csrf_refused", reason=reason)
-    return _page(
-        request, 403, status=403, detail=_("The page was open for too long. Reload it and send the form again.")
-    )
+    return error_response(request, FormTooOld())

@@ -3,7 +3,8 @@
 import re
 from collections.abc import Callable
 
-from django.http import HttpRequest, HttpResponseBase
+import structlog
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.utils import translation
 from django.utils.translation import get_language_from_request
 from django_structlog.middlewares import RequestMiddleware
@@ -14,6 +15,10 @@ Handler = Callable[[HttpRequest], HttpResponseBase]
 
 class RequestLogMiddleware(RequestMiddleware):
     """Binds the request's id to every line of the log; paths are logged without secrets and queries, which may name people."""
+
+    def handle_response(self, request: HttpRequest, response: HttpResponse) -> None:
+        response["X-Request-ID"] = structlog.contextvars.get_contextvars().get("request_id", "")
+        super().handle_response(request, response)
 
     @staticmethod
     def format_request(request: HttpRequest) -> str:

@@ -4,7 +4,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_http_methods
+from django.views.decorators.http import require_http_methods, require_safe
 
 from accounts.access import OperatorRequest, operator_required
 from accounts.operators.services import update_profile
@@ -35,12 +35,14 @@ def home(request: HttpRequest) -> HttpResponse:
     return render(request, "home.html", context, status=422 if form.errors else 200)
 
 
+@require_safe
 @operator_required
 def console_home(request: OperatorRequest) -> HttpResponse:
     """The console starts with its tenants."""
     return HttpResponseRedirect(reverse("tenant_list"))
 
 
+@require_safe
 @operator_required
 def console_search(request: OperatorRequest) -> HttpResponse:
     """What the command palette finds: pages and tenants."""
@@ -63,6 +65,7 @@ def console_search(request: OperatorRequest) -> HttpResponse:
     return render(request, "components/palette_results.html", context)
 
 
+@require_http_methods(["GET", "HEAD", "POST"])
 @operator_required
 def operator_profile(request: OperatorRequest) -> HttpResponse:
     """Name, language and time zone of the operator."""
@@ -77,6 +80,7 @@ def operator_profile(request: OperatorRequest) -> HttpResponse:
     return render(request, "superadmin/operator_profile.html", {"form": form}, status=422 if form.errors else 200)
 
 
+@require_safe
 @operator_required
 def components(request: OperatorRequest) -> HttpResponse:
     """Every component in every state; only in development."""

@@ -4,6 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
+from django.contrib import messages
 from django.core.exceptions import ValidationError
 from django.core.paginator import Paginator
 from django.http import HttpResponse, HttpResponseRedirect
@@ -11,7 +12,7 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_POST
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 from django.views.decorators.vary import vary_on_headers
 
 from accounts.access import OperatorRequest, operator_required
@@ -25,6 +26,7 @@ from tenants.errors import SlugTaken
 from tenants.models import Operation, OperationStep, Tenant
 from tenants.selectors import count_tenants_by_status, get_tenant, is_slug_free, latest_operation, list_tenants
 from tenants.services.operations import MAX_ATTEMPTS
+from tenants.services.lifecycle import reactivate_tenant, suspend_tenant
 from tenants.services.provisioning import request_tenant
 from tenants.slugs import validate_slug
 from tenants.steps import step_at
@@ -41,6 +43,7 @@ STEP_STATES = {
 }
 
 
+@require_safe
 @operator_required
 @vary_on_headers("HX-Request", "HX-Target")
 def tenant_list(request: OperatorRequest) -> HttpResponse:
@@ -84,6 +87,7 @@ def _status_filters(counts: dict[str, int], current: str) -> list[dict[str, Any]
     ]
 
 
+@require_http_methods(["GET", "HEAD", "POST"])
 @operator_required
 @vary_on_headers("HX-Request", "HX-Target")
 def tenant_create(request: OperatorRequest) -> HttpResponse:
@@ -126,6 +130,7 @@ def check_slug(slug: str) -> SlugCheck | None:
     return SlugCheck(False, _("%(slug)s belongs to another tenant.") % {"slug": slug})
 
 
+@require_safe
 @operator_required
 @vary_on_headers("HX-Request", "HX-Target")
 def tenant_detail(request: OperatorRequest, slug: str) -> HttpResponse:
@@ -136,8 +141,30 @@ def tenant_detail(request: OperatorRequest, slug: str) -> HttpResponse:
     return render(request, f"superadmin/tenant_detail.html{fragment}", context)
 
 
-@operator_required
 @require_POST
+@operator_required
+def tenant_suspend(request: OperatorRequest, slug: str) -> HttpResponse:
+    """Stop a tenant everywhere."""
+    tenant = suspend_tenant(
+        tenant_id=get_tenant(slug).pk, actor=request.user.actor, reason=request.POST.get("reason", "")
+    )
+    messages.success(request, _("%(name)s is suspended.") % {"name": tenant.name})
+    return HttpResponseRedirect(reverse("tenant_detail", args=[slug]))
+
+
+@require_POST
+@operator_required
+def tenant_reactivate(request: OperatorRequest, slug: str) -> HttpResponse:
+    """Let a suspended tenant work again."""
+    tenant = reactivate_tenant(
+        tenant_id=get_tenant(slug).pk, actor=request.user.actor, reason=request.POST.get("reason", "")
+    )
+    messages.success(request, _("%(name)s works again.") % {"name": tenant.name})
+    return HttpResponseRedirect(reverse("tenant_detail", args=[slug]))
+
+
+@require_POST
+@operator_required
 def tenant_first_admin_link(request: OperatorRequest, slug: str) -> HttpResponse:
     """Show the first admin's set-password link, once."""
     tenant = get_tenant(slug)

@@ -7,6 +7,7 @@ from django.core.exceptions import ValidationError
 from django.core.validators import EmailValidator
 from django.db import IntegrityError, transaction
 from django.utils import timezone
+from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
 from core import audit
@@ -44,9 +45,7 @@ def request_tenant(
     if call and (known := recall(call)):
         return get_operation(UUID(known.location))
     admin_name = admin_name.strip() or admin_email.partition("@")[0][:120]
-    _check(
-        slug=slug, name=name, admin_email=admin_email, admin_name=admin_name, language=language, time_zone=time_zone
-    )
+    _check(slug=slug, name=name, admin_email=admin_email, admin_name=admin_name, language=language, time_zone=time_zone)
     tenant = Tenant.new(
         installation=installation_code(),
         slug=slug,
@@ -63,7 +62,7 @@ def request_tenant(
     operation = Operation.objects.create(
         tenant=tenant,
         kind=Operation.Kind.PROVISION,
-        inputs={"language": language, "time_zone": time_zone},
+        inputs={"language": language, "time_zone": time_zone, "asked_in": get_language()},
         actor_kind=actor.kind,
         actor_id=actor.id,
         actor_name=actor.name,

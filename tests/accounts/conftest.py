@@ -24,14 +24,14 @@ def platform_issuer(db):
 @pytest.fixture
 def time_machine_to():
     """Moves this process's clock: `time_machine_to(seconds=61)`."""
-    import datetime
+    import datetime as dt
 
     import time_machine
 
     travels: list[time_machine.travel] = []
 
     def go(**ahead: float) -> None:
-        travel = time_machine.travel(datetime.datetime.now(datetime.UTC) + datetime.timedelta(**ahead), tick=True)
+        travel = time_machine.travel(dt.datetime.now(dt.UTC) + dt.timedelta(**ahead), tick=True)
         travel.start()
         travels.append(travel)
 

@@ -121,7 +121,9 @@ def test_the_token_endpoint_wants_the_callback_that_the_code_was_given_to(owner,
 
 @pytest.mark.parametrize("as_client_of", ["acme", "globex"])
 @pytest.mark.parametrize("callback_of", ["acme", "globex"])
-def test_a_code_of_one_tenant_buys_nothing_at_another(as_client_of, callback_of, owner, globex, acme_issuer, globex_issuer):
+def test_a_code_of_one_tenant_buys_nothing_at_another(
+    as_client_of, callback_of, owner, globex, acme_issuer, globex_issuer
+):
     issuers = {"acme": acme_issuer, "globex": globex_issuer}
     code, verifier = acme_issuer.code(owner)
     before = tokens_given(globex)
@@ -141,7 +143,9 @@ def test_the_command_lines_client_gets_no_codes(owner, acme_issuer):
     assert "code" not in query_of(answer)
 
 
-@pytest.mark.parametrize("grant", ["password", "client_credentials", "implicit", "urn:ietf:params:oauth:grant-type:jwt-bearer"])
+@pytest.mark.parametrize(
+    "grant", ["password", "client_credentials", "implicit", "urn:ietf:params:oauth:grant-type:jwt-bearer"]
+)
 def test_other_grants_are_off(grant, acme, acme_issuer, world):
     before = tokens_given(acme)
 

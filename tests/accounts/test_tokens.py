@@ -79,7 +79,9 @@ def test_an_operators_token_is_refused_by_tenants(operator_at_console, platform_
     assert refused(caller, token)
 
 
-def test_a_persons_token_is_refused_by_the_platform_even_if_its_subject_is_an_operators(visitor, acme, world, acme_issuer):
+def test_a_persons_token_is_refused_by_the_platform_even_if_its_subject_is_an_operators(
+    visitor, acme, world, acme_issuer
+):
     from accounts.operators.models import Operator
 
     now = int(time.time())
@@ -185,7 +187,18 @@ def test_a_token_ends_after_five_minutes(tokens, caller, time_machine_to):
 
 
 @pytest.mark.parametrize(
-    "header", ["Bearer", "Bearer ", "Bearer x", "Bearer a.b.c", "Bearer \xff\xfe", "bearer ..", "Bearer null", "Bearer " + "a" * 9000]
+    "header",
+    [
+        "Bearer",
+        "Bearer ",
+        "Bearer x",
+        "Bearer a.b.c",
+        "Bearer \xff\xfe",
+        "bearer ..",
+        "Bearer null",
+        "Bearer " + "a" * 9000,
+    ],
+    ids=["alone", "empty", "letter", "dots", "bytes", "only-dots", "null", "long"],
 )
 def test_what_is_no_token_is_refused_politely(header, db, caller):
     answer = caller.api("GET", ME, HTTP_AUTHORIZATION=header)
@@ -237,7 +250,10 @@ def test_a_refresh_token_of_one_tenant_buys_nothing_at_another(tokens, acme_issu
 
 def test_a_refresh_token_needs_its_client(tokens, acme_issuer):
     assert acme_issuer.refresh(tokens["refresh_token"], client_secret="nope").status_code == 401
-    assert acme_issuer.refresh(tokens["refresh_token"], client_id="plexica-cli", client_secret=None).status_code in (400, 401)
+    assert acme_issuer.refresh(tokens["refresh_token"], client_id="plexica-cli", client_secret=None).status_code in (
+        400,
+        401,
+    )
 
 
 # --- at the issuer ---------------------------------------------------------------------------------------------------
@@ -268,7 +284,8 @@ def test_introspection_tells_only_the_realms_clients_about_the_realms_tokens(tok
 
 def test_revoking_ends_userinfo_and_refresh(tokens, acme_issuer):
     answer = acme_issuer.program.form(
-        "/op/revoke/", {"token": tokens["refresh_token"], "client_id": "plexica-web", "client_secret": acme_issuer.secret}
+        "/op/revoke/",
+        {"token": tokens["refresh_token"], "client_id": "plexica-web", "client_secret": acme_issuer.secret},
     )
 
     assert answer.status_code == 200
@@ -278,7 +295,8 @@ def test_revoking_ends_userinfo_and_refresh(tokens, acme_issuer):
 
 def test_nobody_revokes_anothers_tokens(tokens, acme_issuer, globex_issuer):
     globex_issuer.program.form(
-        "/op/revoke/", {"token": tokens["refresh_token"], "client_id": "plexica-web", "client_secret": globex_issuer.secret}
+        "/op/revoke/",
+        {"token": tokens["refresh_token"], "client_id": "plexica-web", "client_secret": globex_issuer.secret},
     )
 
     assert acme_issuer.refresh(tokens["refresh_token"]).status_code == 200

@@ -5,6 +5,7 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.utils.formats import number_format
 from django.utils.translation import gettext as _
+from django.views.decorators.http import require_safe
 
 from accounts.access import MemberRequest, member_required
 from accounts.people.selectors import recent_activity
@@ -21,6 +22,7 @@ def _asked_days(request: MemberRequest) -> int:
     return int(asked) if asked.isdecimal() and int(asked) in PERIODS else DEFAULT_DAYS
 
 
+@require_safe
 @member_required
 def dashboard(request: MemberRequest) -> HttpResponse:
     """The workspace's figures, sign-ins a day, and what happened last."""
@@ -60,6 +62,7 @@ def _activity_text(entry: object) -> str:
     return f"{label}: {target}" if target and target != getattr(entry, "actor_name", "") else label
 
 
+@require_safe
 @member_required
 def sign_ins_csv(request: MemberRequest) -> HttpResponse:
     """The chart's values as CSV."""

@@ -8,6 +8,7 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import cache_control
+from django.views.decorators.http import require_http_methods, require_safe
 from django.views.decorators.vary import vary_on_headers
 
 from accounts.access import MemberRequest, member_required
@@ -23,6 +24,7 @@ PAGE_SIZE = 25
 SORTS = {"name": "name", "-name": "-name", "last_sign_in": "last_sign_in_at", "-last_sign_in": "-last_sign_in_at"}
 
 
+@require_safe
 @member_required
 @vary_on_headers("HX-Request", "HX-Target")
 def team_list(request: MemberRequest) -> HttpResponse:
@@ -44,12 +46,13 @@ def _shown(person: Person) -> dict[str, object]:
         "id": person.pk,
         "name": person.name,
         "email": person.email,
-        "roles": [role.label for role in person.roles.all()],
+        "roles": list(person.roles.all()),
         "status": status,
         "last_sign_in_at": person.last_sign_in_at,
     }
 
 
+@require_http_methods(["GET", "HEAD", "POST"])
 @member_required
 def profile(request: MemberRequest) -> HttpResponse:
     """Name, language, time zone and look, as the person wants them."""
@@ -75,6 +78,7 @@ def profile(request: MemberRequest) -> HttpResponse:
     return render(request, "workspace/profile.html", {"form": form}, status=422 if form.errors else 200)
 
 
+@require_safe
 @member_required
 def workspace_search(request: MemberRequest) -> HttpResponse:
     """What the command palette finds: pages and people."""
@@ -96,6 +100,7 @@ def workspace_search(request: MemberRequest) -> HttpResponse:
     return render(request, "components/palette_results.html", context)
 
 
+@require_safe
 @cache_control(public=True, max_age=300)
 def brand_css(request: HttpRequest) -> HttpResponse:
     """The tenant's colours, from its own address; anybody may see them, as on the sign-in page."""

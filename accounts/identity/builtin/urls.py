@@ -1,12 +1,13 @@
 """/op/: only what the issuer needs of django-oauth-toolkit. (Its full set lets any user register clients.)"""
 
 from django.urls import include, path
+from django.views.decorators.cache import never_cache
 from oauth2_provider import views as oauth
 
 from accounts.identity.builtin import metadata, views
 
 oauth_urls = [
-    path("authorize/", oauth.AuthorizationView.as_view(), name="authorize"),
+    path("authorize/", never_cache(oauth.AuthorizationView.as_view()), name="authorize"),
     path("token/", oauth.TokenView.as_view(), name="token"),
     path("revoke/", oauth.RevokeTokenView.as_view(), name="revoke-token"),
     path("introspect/", oauth.IntrospectTokenView.as_view(), name="introspect"),
