@@ -11,6 +11,7 @@ import urllib.request
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from email import message_from_string, policy
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -261,9 +262,14 @@ class Platform:
             assert held.fetchone()
             yield
 
-    def mails(self) -> list[str]:
-        """Every mail that was sent, the newest last."""
-        return [path.read_text(encoding="utf-8") for path in sorted(self.mail_folder.glob("*.log"))]
+    def mail_to(self, address: str) -> Any:
+        """The first mail that was sent to this address, or None."""
+        for path in sorted(self.mail_folder.glob("*.log")):
+            for text in path.read_text(encoding="utf-8").split(f"\n{'-' * 79}\n"):
+                mail = message_from_string(text, policy=policy.default)
+                if address in (mail["To"] or ""):
+                    return mail
+        return None
 
 
 def wait_until(found: Callable[[], T | None], *, timeout_s: float, what: Callable[[], str]) -> T:

@@ -331,7 +331,8 @@ def test_a_worker_that_lost_its_lease_writes_nothing_more(asked, monkeypatch, er
 
 
 def test_a_worker_that_hears_of_its_lost_lease_begins_no_other_step(asked, monkeypatch):
-    operation, first, second = asked(), *settings.TENANT_STEPS[:2]
+    operation = asked()
+    first, second = settings.TENANT_STEPS[:2]
     kind, real = type(step_at(first)), type(step_at(first)).run
     later = broken(monkeypatch, second, AssertionError("begun"))
 
