@@ -1,8 +1,12 @@
-"""Which language and time zone a page speaks: the person's, else the tenant's, else the browser's."""
+"""Which language and time zone a page speaks: the person's, else the tenant's, else the browser's.
+
+Who is not signed in says it with the language switch, which a cookie keeps: that counts as the person's choice.
+"""
 
 from collections.abc import Callable
 from zoneinfo import ZoneInfo
 
+from django.conf import settings
 from django.http import HttpRequest, HttpResponseBase
 from django.utils import timezone, translation
 
@@ -24,6 +28,8 @@ class LanguageMiddleware:
         user: object = request.user
         if isinstance(user, Principal):
             chosen.append((user.language, user.time_zone))
+        else:
+            chosen.append((_switched_to(request), ""))
         if preferences:
             chosen.append((preferences.language, preferences.time_zone))
         zone = next((zone for _, zone in chosen if zone), "UTC")
@@ -33,3 +39,8 @@ class LanguageMiddleware:
             response = self.get_response(request)
         response.headers.setdefault("Content-Language", translation.get_language())
         return response
+
+
+def _switched_to(request: HttpRequest) -> str:
+    language = request.COOKIES.get(settings.LANGUAGE_COOKIE_NAME, "")
+    return language if language in dict(settings.LANGUAGES) else ""

@@ -1,7 +1,9 @@
 """Celery tasks of this room; they run inside the tenant that they were sent from."""
 
+from zoneinfo import ZoneInfo
+
 from celery import shared_task
-from django.utils import translation
+from django.utils import timezone, translation
 
 from accounts.housekeeping import clear_old_rows as clear_old_rows_here
 from accounts.identity.models import Account
@@ -14,9 +16,10 @@ from tenants.preferences.selectors import get_preferences
 
 @shared_task(autoretry_for=(OSError, Unavailable), retry_backoff=5, max_retries=8)
 def mail_password_link(subject: str) -> None:
-    """Send an account a link to set its password, in the tenant's language."""
+    """Send an account a link to set its password, in the tenant's language and time zone."""
     account = Account.objects.get(pk=subject)
-    with translation.override(get_preferences().language or "en"):
+    preferences = get_preferences()
+    with translation.override(preferences.language or "en"), timezone.override(ZoneInfo(preferences.time_zone)):
         send_password_link(account, workspace=require().name)
 
 

@@ -34,6 +34,23 @@ class TenantNotActive(Conflict):
     detail = _("%(slug)s is %(status)s.")
 
 
+class TenantNotSuspended(Conflict):
+    """Only a suspended tenant can be reactivated."""
+
+    code = "tenant_not_suspended"
+    title = _("The tenant is not suspended")
+    detail = _("%(slug)s is %(status)s.")
+
+
+class TenantChanged(Conflict):
+    """Somebody else changed the tenant meanwhile."""
+
+    code = "tenant_changed"
+    status = 412
+    title = _("The tenant was changed meanwhile")
+    detail = _("%(slug)s has version %(version)s now. Look at it again and repeat if it still applies.")
+
+
 class LeftoversFound(Rejected):
     """Something of an earlier life carries a name that the tenant needs; it is never adopted silently."""
 

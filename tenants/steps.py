@@ -7,7 +7,6 @@ from typing import Any
 from django.utils.functional import Promise
 from django.utils.module_loading import import_string
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import ngettext
 
 from tenants import fleet
 from tenants.models import Tenant
@@ -28,8 +27,8 @@ class Leftover:
 class TenantStep:
     """One thing that every tenant owns: how it is made, taken away, and found.
 
-    `run` and `undo` are safe to repeat, also after an attempt that was cut off anywhere. `run` returns a short sentence
-    that says what it made, for the operation's record.
+    `run` and `undo` are safe to repeat, also after an attempt that was cut off anywhere. `run` returns what it
+    made by its names, for the operation's record: that is text, and read in every language.
     """
 
     label: str | Promise = ""
@@ -62,8 +61,7 @@ class SchemaStep(TenantStep):
         template = fleet.current_template()
         if not making.existing_objects(tenant.ref):  # one transaction makes both: there is all or nothing
             making.make_schema(tenant.ref, template)
-        tables = ngettext("%(count)d table", "%(count)d tables", template.table_count) % {"count": template.table_count}
-        return f"{tables}, {tenant.role_name}"
+        return f"{tenant.schema_name}, {tenant.role_name}"
 
     def undo(self, tenant: Tenant) -> None:
         making.drop_schema(tenant.ref)

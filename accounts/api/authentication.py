@@ -2,6 +2,7 @@ from typing import Any
 
 import jwt
 from django.conf import settings
+from django.utils.translation import gettext
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from rest_framework import authentication, exceptions
 from rest_framework.request import Request
@@ -25,10 +26,12 @@ class BearerAuthentication(authentication.BaseAuthentication):
         try:
             claims = verify_access_token(realm, token.strip().decode("ascii"), audience=settings.API_AUDIENCE)
         except (jwt.PyJWTError, UnicodeDecodeError):
-            raise exceptions.AuthenticationFailed("The access token is not good here or not good any more.") from None
+            raise exceptions.AuthenticationFailed(
+                gettext("It is not valid at this address, or has expired. Get a new one.")
+            ) from None
         principal = _principal(realm, str(claims["sub"]))
         if principal is None:
-            raise exceptions.AuthenticationFailed("The access token belongs to nobody here.")
+            raise exceptions.AuthenticationFailed(gettext("It belongs to nobody here, or to somebody who is disabled."))
         return principal, claims
 
     def authenticate_header(self, request: Request) -> str:

@@ -1,6 +1,7 @@
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.utils import timezone
+from django.utils.translation import gettext
 
 from accounts.identity.models import Realm
 from accounts.principals import Principal
@@ -22,6 +23,11 @@ class Role(models.Model):
 
     def __str__(self) -> str:
         return self.label
+
+    @property
+    def shown_label(self) -> str:
+        """What pages call the role: built-in ones in the reader's language, a tenant's own as it was written."""
+        return gettext(self.label) if self.is_builtin else self.label
 
 
 class Person(Principal):

@@ -5,6 +5,7 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 
 from accounts.identity.realms import RealmRef
 from accounts.people.models import Person, Role, RoleAssignment
@@ -17,9 +18,9 @@ from events import publish
 from plexica_sdk.events import MemberAdded, MemberUpdated, SessionStarted
 
 BUILTIN_ROLES = {
-    "admin": ("Admin", ["team.view", "settings.manage"]),
-    "user": ("User", ["team.view"]),
-    "guest": ("Guest", []),
+    "admin": (gettext_noop("Admin"), ["team.view", "settings.manage"]),
+    "user": (gettext_noop("User"), ["team.view"]),
+    "guest": (gettext_noop("Guest"), []),
 }
 
 

@@ -1,28 +1,54 @@
 """Errors of the API as problem+json (RFC 9457), with a stable `code`."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import structlog
 from django.http import Http404, JsonResponse
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
 from rest_framework import exceptions
 from rest_framework.response import Response
 
-from core.errors import PlexicaError
+from core.errors import Forbidden, Invalid, NotFound, PlexicaError
 
 CONTENT_TYPE = "application/problem+json"
-# DRF's own refusals, under codes of ours
-CODES = {
-    exceptions.NotAuthenticated: "not_authenticated",
-    exceptions.AuthenticationFailed: "token_refused",
-    exceptions.PermissionDenied: "forbidden",
-    exceptions.NotFound: "not_found",
-    exceptions.MethodNotAllowed: "method_not_allowed",
-    exceptions.NotAcceptable: "not_acceptable",
-    exceptions.UnsupportedMediaType: "unsupported_media_type",
-    exceptions.ParseError: "malformed",
-    exceptions.Throttled: "too_many_requests",
+
+
+class Refusal(NamedTuple):
+    """One of DRF's own refusals in our words; without a detail, DRF's is shown."""
+
+    code: str
+    title: str | Promise
+    detail: str | Promise = ""
+
+
+REFUSALS: dict[type[exceptions.APIException], Refusal] = {
+    exceptions.NotAuthenticated: Refusal(
+        "not_authenticated", _("Nobody is signed in"), _("Send an access token, or sign in with the browser.")
+    ),
+    exceptions.AuthenticationFailed: Refusal("token_refused", _("The access token was refused")),
+    exceptions.PermissionDenied: Refusal(
+        "forbidden", Forbidden.title, _("Your roles do not allow it, or the CSRF token is missing or old.")
+    ),
+    exceptions.NotFound: Refusal("not_found", NotFound.title, NotFound.detail),
+    exceptions.MethodNotAllowed: Refusal(
+        "method_not_allowed", _("This cannot be done here"), _("This address does not take %(method)s.")
+    ),
+    exceptions.NotAcceptable: Refusal(
+        "not_acceptable", _("No answer in this format"), _("Ask for application/json in the Accept header.")
+    ),
+    exceptions.UnsupportedMediaType: Refusal(
+        "unsupported_media_type", _("The body has an unknown format"), _("Send application/json.")
+    ),
+    exceptions.ParseError: Refusal("malformed", _("The body cannot be read")),  # the parser's own words tell where
+    exceptions.Throttled: Refusal(
+        "too_many_requests",
+        _("Too many requests"),
+        _("More came from you than we take at once. Wait a minute and go on."),
+    ),
 }
+UNKNOWN = Refusal(PlexicaError.code, PlexicaError.title)
 
 
 def problem(*, code: str, title: object, status: int, detail: object, **facts: object) -> dict[str, Any]:
@@ -55,16 +81,17 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> Response | N
         error = exceptions.NotFound()
     if isinstance(error, exceptions.ValidationError):
         body = problem(
-            code="invalid",
-            title="Some values are not right",
-            status=422,
-            detail="Correct the values that are named.",
+            code=Invalid.code,
+            title=Invalid.title,
+            status=Invalid.status,
+            detail=Invalid.detail,
             errors=error.detail,
         )
-        return Response(body, status=422, content_type=CONTENT_TYPE)
+        return Response(body, status=Invalid.status, content_type=CONTENT_TYPE)
     if isinstance(error, exceptions.APIException):
-        code = next((code for kind, code in CODES.items() if isinstance(error, kind)), "error")
-        body = problem(code=code, title=error.default_detail, status=error.status_code, detail=error.detail)
+        refusal = next((known for kind, known in REFUSALS.items() if isinstance(error, kind)), UNKNOWN)
+        detail = str(refusal.detail) % {"method": context["request"].method} if refusal.detail else error.detail
+        body = problem(code=refusal.code, title=refusal.title, status=error.status_code, detail=detail)
         challenge = getattr(error, "auth_header", None)
         headers = {"WWW-Authenticate": challenge} if challenge else {}
         return Response(body, status=error.status_code, content_type=CONTENT_TYPE, headers=headers)

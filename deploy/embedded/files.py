@@ -5,7 +5,7 @@ import json
 import os
 import secrets
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -39,32 +39,30 @@ def write_json(path: Path, content: dict[str, Any]) -> None:
 
 
 class Secrets:
-    """Random passwords by name, made on first use and kept in one file of mode 600."""
+    """Random passwords by name, made on first use and kept in one file of mode 600.
+
+    Several threads and processes may ask at once: all get the same.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._known: dict[str, str] = read_json(path)
-
-    def get(self, name: str) -> str:
-        """The secret of this name: letters and digits, safe in addresses and configuration files."""
-        return self._known.get(name) or self._keep(name, secrets.token_hex(24), replace=False)
+        self._lock_file = path.with_name(f".{path.name}.lock")
 
     def find(self, name: str) -> str | None:
         """The secret if it was ever made."""
-        return self._known.get(name)
+        return read_json(self.path).get(name)
 
-    def put(self, name: str, value: str) -> str:
-        """Keep this value under this name."""
-        return self._keep(name, value, replace=True)
-
-    def _keep(self, name: str, value: str, *, replace: bool) -> str:
-        # servers are prepared side by side: without the lock one's new password would be overwritten by the other's
-        with locked(self.path.with_suffix(".lock")):
-            kept = read_json(self.path)
-            self._known = {**kept, name: value} if replace or name not in kept else kept
-            if self._known != kept:
-                write_json(self.path, self._known)
-            return self._known[name]
+    def get(self, name: str, make: Callable[[], str] = lambda: secrets.token_hex(24)) -> str:
+        """The secret of this name; letters and digits, safe in addresses and configuration, unless `make` differs."""
+        found = self.find(name)
+        if found:
+            return found
+        with locked(self._lock_file):
+            known = read_json(self.path)
+            if name not in known:
+                known[name] = make()
+                write_json(self.path, known)
+            return str(known[name])
 
 
 @contextmanager

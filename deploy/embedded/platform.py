@@ -28,9 +28,7 @@ def clean_environment(tree: Tree) -> Environment:
 def django_secrets(path: Path) -> Environment:
     """Keys of one installation, made once. Passwords of database roles belong to the server: `var/stack`."""
     kept = Secrets(path)
-    fernet = kept.find("encryption_key") or kept.put(
-        "encryption_key", base64.urlsafe_b64encode(secrets.token_bytes(32)).decode()
-    )
+    fernet = kept.get("encryption_key", lambda: base64.urlsafe_b64encode(secrets.token_bytes(32)).decode())
     return {"PLEXICA_SECRET_KEY": kept.get("secret_key"), "PLEXICA_ENCRYPTION_KEYS": fernet}
 
 

@@ -5,7 +5,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 from pydantic import Field, field_validator
 
 from core.tenancy.names import OWNER_ROLE
-from plexica.settings.environment import Environment, load
+from plexica.settings.environment import Environment, check_port, load
 
 
 class Database(Environment):
@@ -24,6 +24,7 @@ class Database(Environment):
     def _is_postgresql(cls, value: str) -> str:
         if value and not (value.startswith(("postgresql://", "postgres://")) and urlsplit(value).path.strip("/")):
             raise ValueError("must look like postgresql://user:password@host:port/name")
+        check_port(urlsplit(value))
         return value
 
 

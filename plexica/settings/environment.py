@@ -6,6 +6,7 @@ Each topic beside this file declares a class of fields. A missing or wrong value
 import os
 from pathlib import Path
 from typing import Any, TypeVar
+from urllib.parse import SplitResult
 
 from django.core.exceptions import ImproperlyConfigured
 from pydantic import ValidationError
@@ -20,8 +21,12 @@ class _FileSource(PydanticBaseSettingsSource):
     """Values from the files that PLEXICA_<FIELD>_FILE name, as container platforms mount secrets."""
 
     def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
-        path = os.environ.get(f"{PREFIX}{field_name.upper()}_FILE")
-        return (Path(path).read_text().strip() if path else None), field_name, False
+        variable = f"{PREFIX}{field_name.upper()}_FILE"
+        path = os.environ.get(variable)
+        try:
+            return (Path(path).read_text().strip() if path else None), field_name, False
+        except (OSError, UnicodeDecodeError) as error:
+            raise ImproperlyConfigured(f"{variable}: the file can't be read: {error}") from None
 
     def __call__(self) -> dict[str, Any]:
         values = {name: self.get_field_value(field, name)[0] for name, field in self.settings_cls.model_fields.items()}
@@ -45,6 +50,14 @@ class Environment(BaseSettings):
         return env_settings, _FileSource(settings_cls)
 
 
+def check_port(url: SplitResult) -> None:
+    """Raise ValueError if the port is none; the property checks it when it is read."""
+    try:
+        url.port  # noqa: B018
+    except ValueError:
+        raise ValueError("the port must be a number up to 65535") from None
+
+
 E = TypeVar("E", bound=Environment)
 
 
@@ -58,5 +71,3 @@ def load(topic: type[E]) -> E:
             for fault in error.errors()
         ]
         raise ImproperlyConfigured("Settings from the environment are not right.\n  " + "\n  ".join(faults)) from None
-    except OSError as error:
-        raise ImproperlyConfigured(f"A file with a secret can't be read: {error}") from None

@@ -8,7 +8,7 @@ from cryptography.fernet import Fernet
 from csp.constants import NONE, SELF
 from pydantic import Field, field_validator, model_validator
 
-from plexica.settings.environment import BASE_DIR, Environment, load
+from plexica.settings.environment import BASE_DIR, Environment, check_port, load
 
 
 class Site(Environment):
@@ -37,8 +37,9 @@ class Site(Environment):
     @classmethod
     def _origin(cls, value: str) -> str:
         url = urlsplit(value)
-        if url.scheme not in ("http", "https") or not url.hostname or url.path.strip("/") or url.query:
+        if url.scheme not in ("http", "https") or not url.hostname or url.path.strip("/") or url.query or url.username:
             raise ValueError("must be scheme://host[:port]")
+        check_port(url)
         return value.rstrip("/")
 
     @model_validator(mode="after")

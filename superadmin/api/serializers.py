@@ -45,6 +45,12 @@ class TenantRequestSerializer(serializers.Serializer[Any]):
     time_zone = serializers.CharField(max_length=64, required=False, default="UTC")
 
 
+class ReasonSerializer(serializers.Serializer[Any]):
+    """Why something is done; kept in the audit log."""
+
+    reason = serializers.CharField(max_length=500)
+
+
 class StepSerializer(serializers.ModelSerializer[OperationStep]):
     """A step of an operation."""
 

@@ -1,4 +1,5 @@
 import json
+from collections.abc import Callable
 from typing import Any, cast
 from uuid import UUID
 
@@ -15,11 +16,13 @@ from core.idempotency.services import IdempotentCall
 from superadmin.api.serializers import (
     OperationSerializer,
     OperatorSerializer,
+    ReasonSerializer,
     TenantRequestSerializer,
     TenantSerializer,
 )
 from tenants.models import Tenant
 from tenants.selectors import get_operation, get_tenant, list_tenants
+from tenants.services.lifecycle import reactivate_tenant, suspend_tenant
 from tenants.services.provisioning import request_tenant
 
 
@@ -91,6 +94,44 @@ class TenantItem(APIView):
     @extend_schema(operation_id="tenants_read", responses=TenantSerializer)
     def get(self, request: Request, slug: str) -> Response:
         return Response(TenantSerializer(get_tenant(slug)).data)
+
+
+IF_MATCH = OpenApiParameter(
+    "If-Match", OpenApiTypes.STR, OpenApiParameter.HEADER, description="The tenant's `version`; another one: 412"
+)
+
+
+class TenantSuspension(APIView):
+    """Stop a tenant everywhere at once; its data stays."""
+
+    @extend_schema(
+        operation_id="tenants_suspend", request=ReasonSerializer, responses=TenantSerializer, parameters=[IF_MATCH]
+    )
+    def post(self, request: Request, slug: str) -> Response:
+        return _change_state(request, slug, suspend_tenant)
+
+
+class TenantReactivation(APIView):
+    """Let a suspended tenant work again."""
+
+    @extend_schema(
+        operation_id="tenants_reactivate", request=ReasonSerializer, responses=TenantSerializer, parameters=[IF_MATCH]
+    )
+    def post(self, request: Request, slug: str) -> Response:
+        return _change_state(request, slug, reactivate_tenant)
+
+
+def _change_state(request: Request, slug: str, change: Callable[..., Tenant]) -> Response:
+    serializer = ReasonSerializer(data=request.data)
+    serializer.is_valid(raise_exception=True)
+    match = request.headers.get("If-Match", "").strip('"')
+    tenant = change(
+        tenant_id=get_tenant(slug).pk,
+        actor=cast(Operator, request.user).actor,
+        expected_version=int(match) if match.isdecimal() else None,
+        **serializer.validated_data,
+    )
+    return Response(TenantSerializer(tenant).data)
 
 
 class OperationItem(APIView):

@@ -4,6 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
+from django.contrib import messages
 from django.core.exceptions import ValidationError
 from django.core.paginator import Paginator
 from django.http import HttpResponse, HttpResponseRedirect
@@ -24,6 +25,7 @@ from tenants.directory import address_of
 from tenants.errors import SlugTaken
 from tenants.models import Operation, OperationStep, Tenant
 from tenants.selectors import count_tenants_by_status, get_tenant, is_slug_free, latest_operation, list_tenants
+from tenants.services.lifecycle import reactivate_tenant, suspend_tenant
 from tenants.services.operations import MAX_ATTEMPTS
 from tenants.services.provisioning import request_tenant
 from tenants.slugs import validate_slug
@@ -137,6 +139,28 @@ def tenant_detail(request: OperatorRequest, slug: str) -> HttpResponse:
     context["polled"] = request.headers.get("HX-Target") == "progress"
     fragment = "#progress" if context["polled"] else ""
     return render(request, f"superadmin/tenant_detail.html{fragment}", context)
+
+
+@require_POST
+@operator_required
+def tenant_suspend(request: OperatorRequest, slug: str) -> HttpResponse:
+    """Stop a tenant everywhere."""
+    tenant = suspend_tenant(
+        tenant_id=get_tenant(slug).pk, actor=request.user.actor, reason=request.POST.get("reason", "")
+    )
+    messages.success(request, _("%(name)s is suspended.") % {"name": tenant.name})
+    return HttpResponseRedirect(reverse("tenant_detail", args=[slug]))
+
+
+@require_POST
+@operator_required
+def tenant_reactivate(request: OperatorRequest, slug: str) -> HttpResponse:
+    """Let a suspended tenant work again."""
+    tenant = reactivate_tenant(
+        tenant_id=get_tenant(slug).pk, actor=request.user.actor, reason=request.POST.get("reason", "")
+    )
+    messages.success(request, _("%(name)s works again.") % {"name": tenant.name})
+    return HttpResponseRedirect(reverse("tenant_detail", args=[slug]))
 
 
 @require_POST

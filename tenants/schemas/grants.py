@@ -37,7 +37,9 @@ APP_GRANTS: Final[dict[str, str]] = {
     "tenants_schematemplate": READ,
     "tenants_tenant": WRITE,
 }
-PUBLIC_GRANTS: Final[dict[str, str]] = {"events_outbox": "INSERT"}
+# without id and sent_at: a message takes its place in the order, and is sent
+OUTBOX_COLUMNS: Final = "occurred_at, name, version, tenant_id, actor_kind, actor_id, request_id, payload"
+PUBLIC_GRANTS: Final[dict[str, str]] = {"events_outbox": f"INSERT ({OUTBOX_COLUMNS})"}
 
 
 def apply_public_grants() -> None:

@@ -18,9 +18,10 @@ from uuid import UUID
 import structlog
 from botocore.exceptions import BotoCoreError
 from celery import current_app
+from django.conf import settings
 from django.db import InterfaceError, OperationalError, connection, connections, transaction
 from django.db.models import Q, QuerySet
-from django.utils import timezone
+from django.utils import timezone, translation
 from django.utils.translation import gettext as _
 from kombu.exceptions import OperationalError as BrokerError
 
@@ -100,7 +101,12 @@ def run_operation(operation_id: UUID | None = None) -> bool:
     operation = claim_operation(worker=worker, operation_id=operation_id)
     if operation is None:
         return False
-    with structlog.contextvars.bound_contextvars(operation=str(operation.pk)), Lease(operation) as lease:
+    # what steps and errors say is kept as text, for whoever asked
+    with (
+        translation.override(operation.inputs.get("asked_in") or settings.LANGUAGE_CODE),
+        structlog.contextvars.bound_contextvars(operation=str(operation.pk)),
+        Lease(operation) as lease,
+    ):
         _Run(operation, lease).go()
     return True
 

@@ -7,6 +7,7 @@ from django.core.exceptions import ValidationError
 from django.core.validators import EmailValidator
 from django.db import IntegrityError, transaction
 from django.utils import timezone
+from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
 from core import audit
@@ -61,7 +62,7 @@ def request_tenant(
     operation = Operation.objects.create(
         tenant=tenant,
         kind=Operation.Kind.PROVISION,
-        inputs={"language": language, "time_zone": time_zone},
+        inputs={"language": language, "time_zone": time_zone, "asked_in": get_language()},
         actor_kind=actor.kind,
         actor_id=actor.id,
         actor_name=actor.name,

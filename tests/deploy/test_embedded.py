@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -179,6 +180,16 @@ def test_passwords_are_kept_for_the_owner_alone(stack: Stack) -> None:
 
     assert Secrets(stack.secrets.path).get("valkey") == password
     assert stack.secrets.path.stat().st_mode & 0o777 == 0o600
+
+
+def test_passwords_asked_for_at_once_are_all_kept(tmp_path: Path) -> None:
+    made = Secrets(tmp_path / "secrets.json")
+    names = [f"name{number % 10}" for number in range(40)]
+
+    with ThreadPoolExecutor(8) as pool:
+        got = list(pool.map(made.get, names))
+
+    assert got == [Secrets(made.path).find(name) for name in names]
 
 
 def test_the_command_line_refuses_unknown_servers(capsys: pytest.CaptureFixture[str]) -> None:

@@ -3,6 +3,7 @@
 import argparse
 import os
 import sys
+import time
 from pathlib import Path
 
 from deploy.embedded import progress
@@ -33,7 +34,7 @@ class Tiny(Demo):
         self._up(["valkey"])
         self._start("web", "worker")
         while self.options.kind == "steady" and len(self.run.strays()) < 3:
-            pass
+            time.sleep(0.05)
         progress.say("tiny demo is ready")
 
 

@@ -23,7 +23,9 @@ def _prepared_name() -> str:
     sources += [
         *ROOT.glob("tenants/schemas/*.py"),
         *ROOT.glob("accounts/identity/builtin/*.py"),
-        ROOT / "tenants/steps.py",
+        *ROOT.glob("tenants/management/commands/*.py"),
+        *ROOT.glob("tenants/*.py"),
+        ROOT / "core/partitions.py",
     ]
     for path in sorted(sources):
         digest.update(path.read_bytes())

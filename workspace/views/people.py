@@ -46,7 +46,7 @@ def _shown(person: Person) -> dict[str, object]:
         "id": person.pk,
         "name": person.name,
         "email": person.email,
-        "roles": [role.label for role in person.roles.all()],
+        "roles": list(person.roles.all()),
         "status": status,
         "last_sign_in_at": person.last_sign_in_at,
     }

@@ -5,6 +5,7 @@ from django.contrib import auth
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
+from oauth2_provider.views.device import DeviceGrantForm
 
 from accounts.identity.models import Account
 
@@ -51,3 +52,22 @@ class PasswordForm(forms.Form):
         if values.get("password") != values.get("password_again"):
             self.add_error("password_again", _("The two passwords differ."))
         return values
+
+
+class CodeForm(DeviceGrantForm):  # type: ignore[misc]
+    """The code that a program shows. The library finds it; its refusals are said in our words."""
+
+    SAYS = {
+        "incorrect_user_code": _("No program waits with this code. Check it and try again."),
+        "expired_user_code": _("This code has expired. Start again in the program."),
+        "user_code_already_used": _("This code was used before. Start again in the program."),
+    }
+
+    user_code = forms.CharField(label=_("Code"))
+
+    def clean_user_code(self) -> str:
+        try:
+            code: str = super().clean_user_code()
+        except ValidationError as error:
+            raise ValidationError(self.SAYS[str(error.code)], code=error.code) from None
+        return code

@@ -9,6 +9,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
+from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_protect
 from django.views.decorators.debug import sensitive_post_parameters
@@ -17,8 +18,8 @@ from oauth2_provider.models import get_device_grant_model
 from oauth2_provider.views import DeviceConfirmView, DeviceGrantStatusView, DeviceUserCodeView, RPInitiatedLogoutView
 
 from accounts.identity.builtin import links
-from accounts.identity.builtin.forms import PasswordForm, SignInForm
-from accounts.identity.models import Account, Application
+from accounts.identity.builtin.forms import CodeForm, PasswordForm, SignInForm
+from accounts.identity.models import CLI_CLIENT_ID, Account, Application
 
 BACKEND = "accounts.identity.builtin.accounts.AccountBackend"
 
@@ -69,6 +70,7 @@ class DevicePage(DeviceUserCodeView):  # type: ignore[misc]
     """Takes the code that a program shows."""
 
     template_name = "issuer/device.html"
+    form_class = CodeForm
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         return {**super().get_context_data(**kwargs), **_look(self.request)}
@@ -90,7 +92,7 @@ class DeviceConfirmPage(DeviceConfirmView):  # type: ignore[misc]
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         grant = self.get_object()
         context = {
-            "client_name": Application.objects.get(client_id=grant.client_id).name,
+            "client_name": _client_name(grant.client_id),
             "user_code": grant.user_code,
             "email": self.request.user.email,
             "scopes": [],
@@ -105,10 +107,14 @@ class DeviceDonePage(DeviceGrantStatusView):  # type: ignore[misc]
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         grant = self.object
-        name = Application.objects.get(client_id=grant.client_id).name
         grants: Any = get_device_grant_model()  # type: ignore[no-untyped-call]
         allowed = grant.status in (grants.AUTHORIZED, grants.EXPIRED)  # expired: the program has its tokens already
-        return {**super().get_context_data(**kwargs), "allowed": allowed, "client_name": name, **_look(self.request)}
+        return {
+            **super().get_context_data(**kwargs),
+            "allowed": allowed,
+            "client_name": _client_name(grant.client_id),
+            **_look(self.request),
+        }
 
 
 class SignOutPage(RPInitiatedLogoutView):  # type: ignore[misc]
@@ -123,6 +129,12 @@ class SignOutPage(RPInitiatedLogoutView):  # type: ignore[misc]
 def signed_out(request: HttpRequest) -> HttpResponse:
     """Say that the session is over."""
     return render(request, "issuer/signed_out.html", {"sign_in_url": _start(request), **_look(request)})
+
+
+def _client_name(client_id: str) -> str:
+    if client_id == CLI_CLIENT_ID:
+        return _("Plexica command line")
+    return str(Application.objects.get(client_id=client_id).name)
 
 
 def _start(request: HttpRequest) -> str:

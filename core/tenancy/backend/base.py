@@ -19,7 +19,7 @@ from django_tenants.postgresql_backend.base import DatabaseWrapper as TenantsDat
 from psycopg import sql
 from psycopg.pq import TransactionStatus
 
-from core.tenancy import context
+from core.tenancy import context, login
 from core.tenancy.names import PUBLIC_SCHEMA, identifier
 from core.tenancy.statements import check_statement
 
@@ -99,6 +99,11 @@ class DatabaseWrapper(TenantsDatabaseWrapper):
         if self._made and tenant.schema_name != self.schema_name:  # a thread's first connection may be made inside
             raise NotImplementedError("enter tenants with core.tenancy.enter(ref)")
 
+    def set_schema_to_public(self) -> None:
+        """See `set_tenant`; django-tenants calls it for each new wrapper, which a thread may make inside a tenant."""
+        if self._made:
+            super().set_schema_to_public()  # type: ignore[no-untyped-call]
+
     def _handle_search_path(self, cursor: Any = None) -> None:
         """Nothing to do when a cursor is made: role and path follow with the statement."""
 
@@ -175,6 +180,15 @@ class DatabaseWrapper(TenantsDatabaseWrapper):
     def get_new_connection(self, conn_params: dict[str, Any]) -> Any:
         self.forget()
         return super().get_new_connection(conn_params)
+
+    def init_connection_state(self) -> None:
+        super().init_connection_state()
+        if not self._own_options.get("owner_role"):
+            try:
+                login.look_once(self.connection)
+            except BaseException:
+                self.close()  # type: ignore[no-untyped-call]
+                raise
 
     def _close(self) -> Any:
         self.forget()

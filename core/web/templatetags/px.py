@@ -11,11 +11,13 @@ from django.core.paginator import Page
 from django.forms.boundfield import BoundField, BoundWidget
 from django.templatetags.static import static
 from django.utils import formats, timezone
+from django.utils.functional import Promise
 from django.utils.html import conditional_escape, format_html
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from core.web.dates import SHORT_DATE
 from core.web.statuses import Face, show_status
 
 register = template.Library()
@@ -62,7 +64,7 @@ def day(moment: datetime | None) -> SafeString | str:
     """The date in the person's zone, as a `<time>`: 24 Nov 2026."""
     if moment is None:
         return "–"
-    return _time_tag(moment, _in_zone(moment, "j M Y"))
+    return _time_tag(moment, _in_zone(moment, SHORT_DATE))
 
 
 def _time_tag(moment: datetime, text: str) -> SafeString:
@@ -75,8 +77,8 @@ def _time_tag(moment: datetime, text: str) -> SafeString:
     )
 
 
-def _in_zone(moment: datetime, pattern: str) -> str:
-    return formats.date_format(timezone.localtime(moment), pattern)
+def _in_zone(moment: datetime, pattern: str | Promise) -> str:
+    return formats.date_format(timezone.localtime(moment), str(pattern))
 
 
 def _say_ago(moment: datetime) -> str:
@@ -92,7 +94,7 @@ def _say_ago(moment: datetime) -> str:
     if passed_s < _WEEK:
         days = passed_s // _DAY
         return ngettext("%(count)d day ago", "%(count)d days ago", days) % {"count": days}
-    return _in_zone(moment, "j M Y")
+    return _in_zone(moment, SHORT_DATE)
 
 
 @register.filter

@@ -10,7 +10,8 @@ from psycopg import sql
 from core.tenancy.names import APP_ROLE, OPS_ROLE, OWNER_ROLE
 
 # What the wall needs besides roles: nobody but our logins may change settings by a function, run DO blocks, or make
-# temporary tables, and nobody makes anything in public. Logins get their search path from the database.
+# temporary tables or large objects (a role that owns one can't be dropped), and nobody makes anything in public. Logins
+# get their search path from the database.
 DATABASE = """
 ALTER DATABASE {database} OWNER TO px_owner;
 ALTER SCHEMA public OWNER TO px_owner;
@@ -21,6 +22,8 @@ GRANT CONNECT ON DATABASE {database} TO px_app, px_ops;
 REVOKE EXECUTE ON FUNCTION pg_catalog.set_config(text, text, boolean) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION pg_catalog.set_config(text, text, boolean) TO px_owner, px_app, px_ops;
 REVOKE UPDATE ON pg_catalog.pg_settings FROM PUBLIC;
+REVOKE EXECUTE ON FUNCTION pg_catalog.lo_creat(integer), pg_catalog.lo_create(oid) FROM PUBLIC;
+REVOKE EXECUTE ON FUNCTION pg_catalog.lo_from_bytea(oid, bytea) FROM PUBLIC;
 REVOKE USAGE ON LANGUAGE plpgsql FROM PUBLIC;
 GRANT USAGE ON LANGUAGE plpgsql TO px_owner;
 ALTER ROLE px_app IN DATABASE {database} SET search_path = public;

@@ -1,0 +1,60 @@
+"""Looks at the app's database login once for each process: the wall between tenants stands on what it may not do."""
+
+from typing import Any, Final
+
+import structlog
+from django.core.exceptions import ImproperlyConfigured
+from psycopg import Connection
+
+from core.tenancy.names import OWNER_ROLE
+
+log = structlog.get_logger(__name__)
+
+_LOGIN: Final = """
+    SELECT r.rolname, array_remove(ARRAY[
+        CASE WHEN r.rolsuper THEN 'is a superuser' END,
+        CASE WHEN r.rolbypassrls THEN 'bypasses row-level security' END,
+        CASE WHEN EXISTS (
+            SELECT FROM pg_shdepend d JOIN pg_database b ON b.oid = d.dbid
+            WHERE d.refclassid = 'pg_authid'::regclass AND d.refobjid = r.oid AND d.deptype = 'o'
+              AND d.classid IN ('pg_class'::regclass, 'pg_namespace'::regclass) AND b.datname = current_database()
+        ) THEN 'owns tables or schemas' END,
+        CASE WHEN EXISTS (SELECT FROM pg_roles o WHERE o.rolname = %s AND pg_has_role(r.oid, o.oid, 'MEMBER'))
+        THEN 'may become the owner of the tables' END
+    ], NULL)
+    FROM pg_roles r WHERE r.rolname = session_user
+"""
+_OPEN: Final = """
+    SELECT array_remove(ARRAY[
+        CASE WHEN has_function_privilege('public', 'pg_catalog.set_config(text, text, boolean)', 'EXECUTE')
+        THEN 'EXECUTE on set_config' END,
+        CASE WHEN has_table_privilege('public', 'pg_catalog.pg_settings', 'UPDATE') THEN 'UPDATE on pg_settings' END,
+        CASE WHEN EXISTS (SELECT FROM pg_language WHERE lanname = 'plpgsql' AND has_language_privilege('public', oid, 'USAGE'))
+        THEN 'USAGE on plpgsql' END,
+        CASE WHEN has_database_privilege('public', current_database(), 'TEMP') THEN 'TEMP on the database' END,
+        CASE WHEN has_schema_privilege('public', 'public', 'CREATE') THEN 'CREATE in public' END
+    ], NULL)
+"""
+
+_looked = False
+
+
+def look_once(connection: Connection[Any]) -> None:
+    """Refuse a login that no role could hold back, and warn of what PUBLIC may still do; later calls cost nothing.
+
+    Raises ImproperlyConfigured, again with each call, while the login is wrong.
+    """
+    global _looked
+    if _looked:
+        return
+    with connection.transaction():
+        login = connection.execute(_LOGIN, [OWNER_ROLE]).fetchone()
+        still_open = connection.execute(_OPEN).fetchone()
+    if login and login[1]:
+        raise ImproperlyConfigured(
+            f"PLEXICA_DATABASE_URL logs in as {login[0]}, which {', '.join(login[1])}: no wall would stand between"
+            " tenants. Use the login px_app that manage.py setup_database makes."
+        )
+    if still_open and still_open[0]:
+        log.warning("database_wall_incomplete", public_has=still_open[0], remedy="manage.py setup_database")
+    _looked = True

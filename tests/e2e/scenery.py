@@ -1,0 +1,47 @@
+"""Fills a platform's database with what pages need to be looked at; prints the addresses that only it knows, as JSON.
+
+Run by the `platform` fixture as `python -m tests.e2e.scenery`, in the platform's environment.
+"""
+
+import json
+import os
+from datetime import timedelta
+
+import django
+
+SUSPENDED, WAITING = "hooli", "initech"
+
+
+def fill() -> dict[str, str]:
+    """Give acme-corp a past, make a suspended tenant and one that is being set up; return single-use addresses."""
+    from django.db import transaction
+    from django.utils import timezone
+
+    from accounts import demo
+    from accounts.identity.builtin.links import make_password_link
+    from accounts.identity.models import Account
+    from core.actors import SYSTEM
+    from core.tenancy import enter, enter_platform
+    from tenants.models import Operation, Tenant
+    from tenants.services.provisioning import request_tenant
+    from tests.support import people
+
+    demo.seed_tenant(next(tenant for tenant in demo.TENANTS if tenant.slug == "acme-corp"))
+    hooli = request_tenant(slug=SUSPENDED, name="Hooli", admin_email="gavin@hooli.example", actor=SYSTEM)
+    demo.wait_for(hooli.pk, timeout_s=30)
+    Tenant.objects.filter(slug=SUSPENDED).update(status=Tenant.Status.SUSPENDED, suspended_at=timezone.now())
+    with transaction.atomic():  # leased from the first moment on, so that no worker takes it
+        asked = request_tenant(slug=WAITING, name="Initech", admin_email="bill@initech.example", actor=SYSTEM)
+        lease = timezone.now() + timedelta(days=1)
+        Operation.objects.filter(pk=asked.pk).update(lease_owner="nobody", lease_until=lease)
+    with enter(Tenant.objects.get(slug="acme-corp").ref):
+        member_link = make_password_link(Account.objects.get(email=people.email_of("member")))
+    with enter_platform():
+        operator_link = make_password_link(Account.objects.get(email=people.email_of("operator")))
+    return {"workspace": member_link, "platform": operator_link}
+
+
+if __name__ == "__main__":
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "plexica.settings")
+    django.setup()
+    print(json.dumps(fill()))  # noqa: T201 -- this is what it is run for
