@@ -87,7 +87,7 @@ def draw_days(
     rows = len(ticks) - 1
     return LineChart(
         days=tuple(
-            Day(on=on, value=value, before=old, label=formats.date_format(on, SHORT_WEEKDAY))
+            Day(on=on, value=value, before=old, label=formats.date_format(on, str(SHORT_WEEKDAY)))
             for (on, value), old in zip(values, earlier, strict=True)
         ),
         now=now,
@@ -115,9 +115,9 @@ def _scale(highest: int) -> tuple[int, tuple[int, ...]]:
 
 def _spread_labels(days: Sequence[date]) -> tuple[str, ...]:
     if len(days) <= _EACH_LABELLED:
-        return tuple(formats.date_format(on, SHORT_DAY) for on in days)
+        return tuple(formats.date_format(on, str(SHORT_DAY)) for on in days)
     picks = [round(index * (len(days) - 1) / (_MOST_LABELS - 1)) for index in range(_MOST_LABELS)]
-    return tuple(formats.date_format(days[index], SHORT_DAY) for index in picks)
+    return tuple(formats.date_format(days[index], str(SHORT_DAY)) for index in picks)
 
 
 def _path(points: Sequence[tuple[float, float]]) -> str:

@@ -26,7 +26,7 @@ class ProblemAwareSchema(AutoSchema):
 
     def _get_response_bodies(self, direction: Any = "response") -> Any:
         # not get_response_serializers: whatever `extend_schema` says of responses replaces that one
-        bodies: dict[str, Any] = super()._get_response_bodies(direction)  # type: ignore[no-untyped-call]
+        bodies: dict[str, Any] = super()._get_response_bodies(direction)
         problem = OpenApiResponse(ProblemSerializer, description="Problem")
         return {**bodies, "default": self._get_response_for_code(problem, "default", direction=direction)}
 

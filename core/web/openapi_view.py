@@ -13,8 +13,8 @@ class SchemaView(SpectacularJSONAPIView):
 
     @extend_schema(exclude=True)
     def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        self.urlconf = request._request.urlconf  # type: ignore[attr-defined]
-        answer: Response = super().get(request, *args, **kwargs)
+        self.urlconf = request._request.urlconf
+        answer: Response = super().get(request, *args, **kwargs)  # type: ignore[no-untyped-call]
         return answer
 
     def _get_version_parameter(self, request: Request) -> None:
@@ -26,6 +26,6 @@ class DocsView(SpectacularSwaggerView):
 
     @extend_schema(exclude=True)
     def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        answer: Response = super().get(request, *args, **kwargs)
+        answer: Response = super().get(request, *args, **kwargs)  # type: ignore[no-untyped-call]
         answer["Cross-Origin-Opener-Policy"] = "same-origin"
         return answer

@@ -35,7 +35,7 @@ from deploy.embedded.steps import Steps
 from deploy.embedded.supervisor import Supervisor
 from deploy.embedded.table import show
 
-WEB_PATIENCE_S = 60
+WEB_PATIENCE_S = 120  # a busy machine
 ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 -- and where we reach ourselves then
 BEFORE_WEB = ("operations", "worker", "scheduler")
@@ -87,7 +87,7 @@ class Demo:
                 base = pool.submit(self._up, ["postgres", "valkey"])
                 base.result()
                 storage = pool.submit(self._up, ["s3"])
-                mark = self._migrate()
+                mark = f"{self._migrate()} {self.env['PLEXICA_PUBLIC_URL']}"
                 if self.stamps.is_fresh("seeded", mark):
                     self._start("web")  # alone at first: what people wait for
                     self._wait_for_web(ready=False)
@@ -127,7 +127,7 @@ class Demo:
             *sources(self.tree, lambda file: file.suffix == ".py"),
             self.tree.root / "requirements-dev.txt",
         ]
-        mark = fingerprint(self.tree, code, self._database_identity(), *self._roles(), self.env["PLEXICA_PUBLIC_URL"])
+        mark = fingerprint(self.tree, code, self._database_identity(), *self._roles())
         if not self.stamps.is_fresh("migrated", mark):
             manage: list[str | Path] = [self.python, "manage.py"]
             self.steps.run("the database is migrated", "migrate", [*manage, "setup_database"], [*manage, "migrate"])

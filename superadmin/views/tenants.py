@@ -25,8 +25,8 @@ from tenants.directory import address_of
 from tenants.errors import SlugTaken
 from tenants.models import Operation, OperationStep, Tenant
 from tenants.selectors import count_tenants_by_status, get_tenant, is_slug_free, latest_operation, list_tenants
-from tenants.services.operations import MAX_ATTEMPTS
 from tenants.services.lifecycle import reactivate_tenant, suspend_tenant
+from tenants.services.operations import MAX_ATTEMPTS
 from tenants.services.provisioning import request_tenant
 from tenants.slugs import validate_slug
 from tenants.steps import step_at

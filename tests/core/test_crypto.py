@@ -69,7 +69,7 @@ def test_no_secret_text_stands_unencrypted_in_a_column_of_its_name():
         for field in model._meta.fields
         if any(word in field.name for word in ("private", "secret", "pem"))
         and not isinstance(field, crypto.EncryptedTextField)
-        and model._meta.app_label not in ("oauth2_provider",)
+        and model._meta.app_label != "oauth2_provider"
     }
 
     assert plain <= {"identity.Application.client_secret", "identity.Application.hash_client_secret"}  # hashed

@@ -60,7 +60,9 @@ def test_the_palette_of_a_workspace_finds_a_person(look: Callable[..., Viewer], 
     expect(page.get_by_role("row", name="Tomas Kadlec").first).to_be_visible()
 
 
-def test_escape_closes_the_palette_and_gives_the_focus_back(look: Callable[..., Viewer], at: Callable[..., str]) -> None:
+def test_escape_closes_the_palette_and_gives_the_focus_back(
+    look: Callable[..., Viewer], at: Callable[..., str]
+) -> None:
     page = look("owner").page
     page.goto(at("/", "acme-corp"))
 

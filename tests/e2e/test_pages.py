@@ -26,8 +26,13 @@ def test_every_route_is_looked_at_or_has_a_reason_not_to_be(portal: str) -> None
 @pytest.fixture(scope="package")
 def codes(platform: Platform, viewers: Callable[..., Viewer]) -> dict[str, dict[str, str]]:
     """Codes of the device flow for each portal: one that was typed and waits for approval, one that was allowed."""
-    return {portal: {DEVICE_CODE: _code(platform, viewers, portal), DEVICE_DONE: _code(platform, viewers, portal, allow=True)}
-            for portal in PAGES}
+    return {
+        portal: {
+            DEVICE_CODE: _code(platform, viewers, portal),
+            DEVICE_DONE: _code(platform, viewers, portal, allow=True),
+        }
+        for portal in PAGES
+    }
 
 
 def _code(platform: Platform, viewers: Callable[..., Viewer], portal: str, *, allow: bool = False) -> str:

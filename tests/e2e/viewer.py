@@ -23,7 +23,8 @@ ARGUMENTS = [
 NOTE_VIOLATIONS = """
 window.pxViolations = [];
 document.addEventListener("securitypolicyviolation", (event) =>
-  window.pxViolations.push(`${event.effectiveDirective} refused ${event.blockedURI} in ${event.sourceFile}:${event.lineNumber}`));
+  window.pxViolations.push(`${event.effectiveDirective} refused ${event.blockedURI}` +
+    ` in ${event.sourceFile}:${event.lineNumber}`));
 """
 RUN_AXE = """
 async ([tags, rules]) => {

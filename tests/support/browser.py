@@ -2,7 +2,7 @@
 
 import re
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 from django.http import HttpResponse
 from django.test import Client
@@ -54,7 +54,8 @@ class Visitor:
 
     def form(self, path: str, data: dict[str, Any] | None = None, **headers: str) -> Any:
         """POST a form as a program does, or a page from elsewhere: with the cookies, but without a CSRF token."""
-        return self._send("POST", path, headers, data=data or {})
+        kind = "application/x-www-form-urlencoded"
+        return self._send("POST", path, headers, data=urlencode(data or {}), content_type=kind)
 
     def head(self, path: str, **headers: str) -> Any:
         """HEAD a path."""

@@ -23,7 +23,9 @@ class HttpVisitor:
         for _ in range(10):
             if not response.is_redirect:
                 break
-            target = urlsplit(urljoin(f"http://{self.netloc}{response.url.raw_path.decode()}", response.headers["Location"]))
+            target = urlsplit(
+                urljoin(f"http://{self.netloc}{response.url.raw_path.decode()}", response.headers["Location"])
+            )
             assert target.netloc == self.netloc, f"sent away to {target.netloc}"
             response = self.client.get(f"{target.path}?{target.query}")
         self.page = response

@@ -98,7 +98,11 @@ class Platform:
     def make_ground(self, prepare: Callable[[], None] | None = None) -> None:
         """Make database, empty queues, empty folder."""
         self.mail_folder.mkdir(parents=True, exist_ok=True)
-        for old in (*self.mail_folder.iterdir(), *self.folder.glob("celerybeat-schedule*"), *self.folder.glob("logs/*")):
+        for old in (
+            *self.mail_folder.iterdir(),
+            *self.folder.glob("celerybeat-schedule*"),
+            *self.folder.glob("logs/*"),
+        ):
             old.unlink()
         (prepare or self._copy)()
         self.flush_queues()
@@ -122,7 +126,10 @@ class Platform:
         self.flush_queues()
 
     def _tenants(self) -> dict[str, str]:
-        return {row["role_name"]: row["bucket_name"] for row in self.sql("SELECT role_name, bucket_name FROM tenants_tenant")}
+        return {
+            row["role_name"]: row["bucket_name"]
+            for row in self.sql("SELECT role_name, bucket_name FROM tenants_tenant")
+        }
 
     # --- processes ----------------------------------------------------------------------------------
 
@@ -146,7 +153,7 @@ class Platform:
         def ready() -> dict[str, Any] | None:
             assert self._running["web"].poll() is None, f"the web server ended:\n{self.log_of('web')}"
             try:
-                with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/health/ready", timeout=10) as answer:  # noqa: S310
+                with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/health/ready", timeout=10) as answer:
                     body: dict[str, Any] = json.load(answer)
                     return body
             except (urllib.error.URLError, OSError):

@@ -69,5 +69,5 @@ class CodeForm(DeviceGrantForm):  # type: ignore[misc]
         try:
             code: str = super().clean_user_code()
         except ValidationError as error:
-            raise ValidationError(self.SAYS[error.code], code=error.code) from None
+            raise ValidationError(self.SAYS[str(error.code)], code=error.code) from None
         return code

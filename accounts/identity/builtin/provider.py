@@ -3,13 +3,21 @@
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from django.contrib.auth.hashers import make_password
-from django.db import transaction
-from oauth2_provider.models import AbstractApplication
+from django.db import connection, transaction
+from oauth2_provider.models import (
+    AbstractApplication,
+    get_access_token_model,
+    get_device_grant_model,
+    get_grant_model,
+    get_id_token_model,
+    get_refresh_token_model,
+)
 
 from accounts.identity.builtin import keys, links
-from accounts.identity.models import CLI_CLIENT_ID, WEB_CLIENT_ID, Account, Application, Realm, SigningKey
+from accounts.identity.models import CLI_CLIENT_ID, WEB_CLIENT_ID, Account, Application, PasswordLink, Realm, SigningKey
 from accounts.identity.port import NewAccount
 from accounts.identity.realms import builtin_issuer
 from core.tenancy import TenantRef, current, enter, enter_platform
@@ -25,6 +33,18 @@ def _inside(ref: TenantRef | None) -> Iterator[None]:
     else:
         with enter_platform():
             yield
+
+
+def _issuers_models() -> list[Any]:
+    """Return every table that the issuer writes; their foreign keys are checked when the transaction ends."""
+    tokens: list[Any] = [
+        get_access_token_model(),  # type: ignore[no-untyped-call]
+        get_refresh_token_model(),  # type: ignore[no-untyped-call]
+        get_id_token_model(),  # type: ignore[no-untyped-call]
+        get_grant_model(),  # type: ignore[no-untyped-call]
+        get_device_grant_model(),  # type: ignore[no-untyped-call]
+    ]
+    return [*tokens, PasswordLink, Account, Application, SigningKey]
 
 
 class BuiltinProvider:
@@ -63,13 +83,15 @@ class BuiltinProvider:
 
     def realm_exists(self, ref: TenantRef | None) -> bool:
         with _inside(ref):
-            return Realm.objects.exists()
+            return Realm.objects.filter(is_current=True).exists()
 
     def delete_realm(self, ref: TenantRef | None) -> None:
-        """Delete accounts, clients, keys and the realm's row; sessions and tokens at the issuer go with their accounts."""
+        """Delete accounts, clients, keys and tokens. The realm's row stays, without its secret, for people point to it."""
         with _inside(ref), transaction.atomic():
-            for model in (Account, Application, SigningKey, Realm):
-                model.objects.all().delete()
+            # row by row through the models, Django would ask for operators too, whose table no tenant has
+            for model in _issuers_models():
+                model._base_manager.all()._raw_delete(connection.alias)
+            Realm.objects.update(is_current=False, client_secret="")
 
     def make_account(self, ref: TenantRef | None, *, email: str, name: str, password: str | None = None) -> NewAccount:
         with _inside(ref), transaction.atomic():

@@ -4,11 +4,11 @@ from django.urls import include, path
 from django.views.decorators.cache import never_cache
 from oauth2_provider import views as oauth
 
-from accounts.identity.builtin import metadata, views
+from accounts.identity.builtin import endpoints, metadata, views
 
 oauth_urls = [
     path("authorize/", never_cache(oauth.AuthorizationView.as_view()), name="authorize"),
-    path("token/", oauth.TokenView.as_view(), name="token"),
+    path("token/", endpoints.TokenEndpoint.as_view(), name="token"),
     path("revoke/", oauth.RevokeTokenView.as_view(), name="revoke-token"),
     path("introspect/", oauth.IntrospectTokenView.as_view(), name="introspect"),
     path("userinfo/", oauth.UserInfoView.as_view(), name="user-info"),

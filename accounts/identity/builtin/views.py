@@ -107,7 +107,8 @@ class DeviceDonePage(DeviceGrantStatusView):  # type: ignore[misc]
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         grant = self.object
-        allowed = grant.status == get_device_grant_model().AUTHORIZED  # type: ignore[no-untyped-call]
+        grants: Any = get_device_grant_model()  # type: ignore[no-untyped-call]
+        allowed = grant.status in (grants.AUTHORIZED, grants.EXPIRED)  # expired: the program has its tokens already
         return {
             **super().get_context_data(**kwargs),
             "allowed": allowed,

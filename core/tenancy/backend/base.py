@@ -102,7 +102,7 @@ class DatabaseWrapper(TenantsDatabaseWrapper):
     def set_schema_to_public(self) -> None:
         """See `set_tenant`; django-tenants calls it for each new wrapper, which a thread may make inside a tenant."""
         if self._made:
-            super().set_schema_to_public()
+            super().set_schema_to_public()  # type: ignore[no-untyped-call]
 
     def _handle_search_path(self, cursor: Any = None) -> None:
         """Nothing to do when a cursor is made: role and path follow with the statement."""
@@ -182,12 +182,12 @@ class DatabaseWrapper(TenantsDatabaseWrapper):
         return super().get_new_connection(conn_params)
 
     def init_connection_state(self) -> None:
-        super().init_connection_state()  # type: ignore[no-untyped-call]
+        super().init_connection_state()
         if not self._own_options.get("owner_role"):
             try:
                 login.look_once(self.connection)
             except BaseException:
-                self.close()
+                self.close()  # type: ignore[no-untyped-call]
                 raise
 
     def _close(self) -> Any:

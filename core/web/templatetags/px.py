@@ -78,7 +78,7 @@ def _time_tag(moment: datetime, text: str) -> SafeString:
 
 
 def _in_zone(moment: datetime, pattern: str | Promise) -> str:
-    return formats.date_format(timezone.localtime(moment), pattern)
+    return formats.date_format(timezone.localtime(moment), str(pattern))
 
 
 def _say_ago(moment: datetime) -> str:
