@@ -78,7 +78,7 @@ class Platform:
         }
         own |= {
             variable: database.with_database(env[variable], self.database)
-            for variable in (*database.VARIABLES.values(), "PLEXICA_DATABASE_ADMIN_URL")
+            for variable in database.VARIABLES.values()
         }
         return env | own | ({"PLEXICA_STATIC_ROOT": str(static_root)} if static_root else {})
 
