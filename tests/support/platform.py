@@ -57,6 +57,7 @@ class Platform:
     def __init__(self, label: str, *, static_root: Path | None = None) -> None:
         self.tree = _Corner(Tree.here().root, label)
         self.folder = self.tree.demo
+        self.work_folder = self.tree.root
         self.mail_folder = self.folder / "mail"
         self.port = ports.choose(("web",))["web"]
         self.netloc = f"localhost:{self.port}"
@@ -77,7 +78,7 @@ class Platform:
         }
         own |= {
             variable: database.with_database(env[variable], self.database)
-            for variable in (*database.VARIABLES.values(), "PLEXICA_DATABASE_ADMIN_URL")
+            for variable in database.VARIABLES.values()
         }
         return env | own | ({"PLEXICA_STATIC_ROOT": str(static_root)} if static_root else {})
 
@@ -132,16 +133,17 @@ class Platform:
 
     # --- processes ----------------------------------------------------------------------------------
 
+    @property
     def programs(self) -> dict[str, Program]:
         """Command lines and environments, as bin/demo has them."""
         return platform.programs(self.tree, self.env, bind="127.0.0.1", port=self.port)
 
     def start(self, *names: str) -> None:
         """Start processes; waits until the web server is ready if it is among them."""
-        programs = self.programs()
+        programs = self.programs
         for name in names:
             program = programs[name]
-            self._running[name] = spawn(program.argv, log=program.log, cwd=self.tree.root, env=program.env)
+            self._running[name] = spawn(program.argv, log=program.log, cwd=self.work_folder, env=program.env)
         if "web" in names:
             self.wait_ready()
 
