@@ -31,5 +31,5 @@ def validate_slug(slug: str) -> None:
         raise ValidationError(_("Use 3 to 48 characters."), code="length")
     if not re.fullmatch(PATTERN, slug):
         raise ValidationError(_("Use a–z, 0–9 and -, start with a letter and do not end with -."), code="characters")
-    if slug in RESERVED:
+    if slug in RESERVED or slug.startswith("xn--"):  # browsers show another name for xn--
         raise ValidationError(_("This name is reserved. Choose another one."), code="reserved")

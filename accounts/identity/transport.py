@@ -107,6 +107,6 @@ def _environ(request: requests.PreparedRequest) -> dict[str, Any]:
         key = name.upper().replace("-", "_")
         if key == "CONTENT_TYPE":
             environ[key] = value
-        elif key not in ("CONTENT_LENGTH", "HOST"):
+        elif key not in ("CONTENT_LENGTH", "HOST", "ACCEPT_ENCODING"):  # nothing to gain here from compression
             environ[f"HTTP_{key}"] = value
     return environ

@@ -55,6 +55,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "csp.middleware.CSPMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.middleware.gzip.GZipMiddleware",  # pads at random against BREACH; the CSRF token is masked anew each time
     "core.health.middleware.HealthMiddleware",
     "core.web.middleware.BrowserLanguageMiddleware",
     "core.web.errors.ErrorMiddleware",

@@ -19,6 +19,7 @@ def platform(django_db_setup: None, tmp_path_factory: pytest.TempPathFactory) ->
     with platform.life():
         yield platform
         ended = platform.terminate(*EVERYTHING)
+    print({name: round(end.took_s, 1) for name, end in ended.items()})
     assert {name: end.status for name, end in ended.items()} == dict.fromkeys(EVERYTHING, 0)
 
 

@@ -100,9 +100,11 @@ def provision(slug: str | None = None, **inputs: Any) -> Any:
 
 
 def remove(tenant: Any) -> None:
-    """Drop what a tenant owns outside of rows, so that test servers stay small."""
+    """Drop what a tenant owns outside of rows, so that test servers stay small; its row says that it is gone."""
     from storage.buckets import delete_bucket_with_contents
     from tenants.schemas.making import drop_schema
 
     drop_schema(tenant.ref)
     delete_bucket_with_contents(tenant.bucket_name)
+    tenant.domains.all().delete()
+    type(tenant).objects.filter(pk=tenant.pk).update(status="deleted")

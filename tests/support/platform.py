@@ -11,6 +11,7 @@ import urllib.request
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from email import message_from_string, policy
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -56,6 +57,7 @@ class Platform:
     def __init__(self, label: str, *, static_root: Path | None = None) -> None:
         self.tree = _Corner(Tree.here().root, label)
         self.folder = self.tree.demo
+        self.work_folder = self.tree.root
         self.mail_folder = self.folder / "mail"
         self.port = ports.choose(("web",))["web"]
         self.netloc = f"localhost:{self.port}"
@@ -75,8 +77,7 @@ class Platform:
             "PYTHONUNBUFFERED": "1",
         }
         own |= {
-            variable: database.with_database(env[variable], self.database)
-            for variable in (*database.VARIABLES.values(), "PLEXICA_DATABASE_ADMIN_URL")
+            variable: database.with_database(env[variable], self.database) for variable in database.VARIABLES.values()
         }
         return env | own | ({"PLEXICA_STATIC_ROOT": str(static_root)} if static_root else {})
 
@@ -131,16 +132,17 @@ class Platform:
 
     # --- processes ----------------------------------------------------------------------------------
 
+    @property
     def programs(self) -> dict[str, Program]:
         """Command lines and environments, as bin/demo has them."""
         return platform.programs(self.tree, self.env, bind="127.0.0.1", port=self.port)
 
     def start(self, *names: str) -> None:
         """Start processes; waits until the web server is ready if it is among them."""
-        programs = self.programs()
+        programs = self.programs
         for name in names:
             program = programs[name]
-            self._running[name] = spawn(program.argv, log=program.log, cwd=self.tree.root, env=program.env)
+            self._running[name] = spawn(program.argv, log=program.log, cwd=self.work_folder, env=program.env)
         if "web" in names:
             self.wait_ready()
 
@@ -261,9 +263,14 @@ class Platform:
             assert held.fetchone()
             yield
 
-    def mails(self) -> list[str]:
-        """Every mail that was sent, the newest last."""
-        return [path.read_text(encoding="utf-8") for path in sorted(self.mail_folder.glob("*.log"))]
+    def mail_to(self, address: str) -> Any:
+        """The first mail that was sent to this address, or None."""
+        for path in sorted(self.mail_folder.glob("*.log")):
+            for text in path.read_text(encoding="utf-8").split(f"\n{'-' * 79}\n"):
+                mail = message_from_string(text, policy=policy.default)
+                if address in (mail["To"] or ""):
+                    return mail
+        return None
 
 
 def wait_until(found: Callable[[], T | None], *, timeout_s: float, what: Callable[[], str]) -> T:

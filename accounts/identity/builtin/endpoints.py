@@ -23,7 +23,8 @@ class TokenEndpoint(TokenView):  # type: ignore[misc]
     def device_flow_token_response(
         self, request: HttpRequest, device_code: str, *args: Any, **kwargs: Any
     ) -> HttpResponse:
-        grant = get_device_grant_model().objects.select_for_update().filter(device_code=device_code).first()
+        grants: Any = get_device_grant_model()  # type: ignore[no-untyped-call]
+        grant = grants.objects.select_for_update().filter(device_code=device_code).first()
         if grant is None or grant.client_id != request.POST.get("client_id"):
             return _refusal("invalid_grant")
         if grant.is_expired() or (grant.user_id and not grant.user.is_active):

@@ -10,8 +10,8 @@ from psycopg import sql
 from core.tenancy.names import APP_ROLE, OPS_ROLE, OWNER_ROLE
 
 # What the wall needs besides roles: nobody but our logins may change settings by a function, run DO blocks, or make
-# temporary tables or large objects (a role that owns one can't be dropped), and nobody makes anything in public. Logins
-# get their search path from the database.
+# temporary tables or large objects (a role that owns one can't be dropped), and nobody makes anything in public.
+# Logins get their search path from the database.
 DATABASE = """
 ALTER DATABASE {database} OWNER TO px_owner;
 ALTER SCHEMA public OWNER TO px_owner;

@@ -1,3 +1,5 @@
+from contextlib import nullcontext
+
 import pytest
 import structlog
 from django.db import connection, transaction
@@ -44,25 +46,20 @@ def test_an_entry_is_gone_with_the_transaction_that_wrote_it(db, acme):
 
 
 @pytest.mark.parametrize("inside", [True, False], ids=["tenant", "platform"])
-@pytest.mark.parametrize("change", ["update", "delete", "truncate", "straight"])
+@pytest.mark.parametrize(
+    "change",
+    [
+        "UPDATE audit_entry SET action = 'tests.changed'",
+        "DELETE FROM audit_entry",
+        "WITH gone AS (DELETE FROM audit_entry RETURNING 1) SELECT count(*) FROM gone",
+        "SELECT * FROM audit_entry_default",
+    ],
+)
 def test_nobody_can_change_what_was_written(db, acme, inside, change):
-    from contextlib import nullcontext
-
     with enter(acme) if inside else nullcontext():
         audit.record(actor=SYSTEM, action="tests.kept")
-        entries = AuditEntry.objects.filter(action="tests.kept")
 
         with pytest.raises(ProgrammingError, match="permission denied"), transaction.atomic():
-            match change:
-                case "update":
-                    entries.update(action="tests.changed")
-                case "delete":
-                    entries.all()._raw_delete("default")
-                case "truncate":
-                    with connection.cursor() as cursor:
-                        cursor.execute("WITH gone AS (DELETE FROM audit_entry RETURNING 1) SELECT count(*) FROM gone")
-                case "straight":
-                    with connection.cursor() as cursor:
-                        cursor.execute("SELECT * FROM audit_entry_default")
+            connection.cursor().execute(change)
 
-        assert entries.count() == 1
+        assert AuditEntry.objects.filter(action="tests.kept").count() == 1

@@ -1,0 +1,122 @@
+"""Tasks and their tenants, through a real worker and broker."""
+
+import threading
+
+import pytest
+from celery import shared_task
+from celery.contrib.testing.worker import start_worker
+from django.db import connection
+
+from core import tasks
+from core.tenancy import current, enter
+from plexica.celery import app
+from tenants import directory
+from tenants.models import Tenant
+
+seen: list[object] = []
+happened = threading.Event()
+
+
+@shared_task
+def look_around(word="done"):
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT current_user, current_schema()")
+        seen.append((word, current(), cursor.fetchone(), connection.in_atomic_block))
+    happened.set()
+
+
+@pytest.fixture
+def worker(committed, world):
+    seen.clear()
+    happened.clear()
+    app.control.purge()
+    with start_worker(app, perform_ping_check=False, pool="solo", queues=["default"]):
+        yield
+    app.control.purge()
+
+
+@pytest.fixture
+def other_state(committed, world):
+    """Gives a tenant another state for the time of the test."""
+    changed = []
+
+    def change(ref, state):
+        changed.append(ref)
+        Tenant.objects.filter(pk=ref.id).update(status=state)
+        directory.forget()
+
+    yield change
+    for ref in changed:
+        Tenant.objects.filter(pk=ref.id).update(status=ref.state)
+
+
+def look():
+    assert happened.wait(timeout=15)
+    return seen[-1]
+
+
+def test_a_task_sent_inside_a_tenant_runs_inside_it(worker, acme):
+    with enter(acme):
+        look_around.delay()
+
+    _, ref, where, _ = look()
+    assert ref == acme
+    assert where == (acme.role, acme.schema)
+
+
+def test_a_task_sent_on_the_platform_runs_on_the_platform(worker):
+    look_around.delay()
+
+    assert look()[1:3] == (None, ("px_app", "public"))
+
+
+def test_a_called_task_runs_where_its_caller_is(committed, acme):
+    seen.clear()
+    with enter(acme):
+        look_around()
+
+    assert seen[-1][1] == acme
+
+
+@pytest.mark.parametrize("state", ["deleted", "failed"])
+def test_a_task_of_a_tenant_that_is_gone_is_dropped(worker, acme, other_state, state):
+    other_state(acme, state)
+    with enter(acme):
+        look_around.delay("dropped")
+    look_around.delay("next")
+
+    assert look()[0] == "next"
+    assert [word for word, *_ in seen] == ["next"]
+
+
+def test_a_task_of_a_suspended_tenant_waits_and_then_runs_inside_it(worker, acme, other_state, monkeypatch):
+    monkeypatch.setattr(tasks, "POSTPONE_S", 0.2)
+    other_state(acme, "suspended")
+    with enter(acme):
+        look_around.delay()
+    look_around.delay("meanwhile")
+    assert look()[0] == "meanwhile"
+    happened.clear()
+
+    other_state(acme, "active")
+
+    word, ref, where, _ = look()
+    assert (word, ref.id, where) == ("done", acme.id, (acme.role, acme.schema))
+
+
+def test_behind_a_pooler_a_tenants_task_is_one_transaction(worker, acme, settings):
+    settings.DATABASE_TRANSACTION_POOLING = True
+    with enter(acme):
+        look_around.delay()
+
+    assert look()[3]
+
+
+def test_a_message_names_its_tenant_by_id_alone(acme, monkeypatch):
+    sent = {}
+    monkeypatch.setattr(app, "send_task", lambda *args, **options: sent.update(options))
+    with enter(acme):
+        look_around.apply_async(headers={"more": "1"})
+
+    assert sent["headers"] == {"more": "1", tasks.HEADER: str(acme.id)}
+    assert acme.slug not in repr(sent)

@@ -1,0 +1,125 @@
+"""Our processes run natively with exactly the commands and environment that docker-compose.yml gives them."""
+
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack
+from functools import cached_property
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+from deploy.embedded.supervisor import Program
+from tests.deploy.compose_file import read_env_file, read_services
+from tests.support import people
+from tests.support.http import HttpVisitor
+from tests.support.platform import Platform, static_files, wait_until
+
+pytestmark = pytest.mark.xdist_group("compose")
+STAYING = ("web", "worker", "operations", "scheduler")
+OF_THE_MACHINE = ("PATH", "HOME", "LANG", "TMPDIR")
+OF_COVERAGE = ("COV", "COVERAGE")
+
+
+class ComposedPlatform(Platform):
+    """The services of docker-compose.yml, with the embedded servers where the containers would be."""
+
+    @cached_property
+    def programs(self) -> dict[str, Program]:  # type: ignore[override] -- the same, kept
+        services = read_services(read_env_file() | self._passwords())
+        return {
+            name: Program(
+                name,
+                [self._moved(word) for word in services[name]["command"]],
+                self.folder / "logs" / f"{name}.log",
+                self._container() | {key: self._moved(value) for key, value in services[name]["environment"].items()},
+            )
+            for name in STAYING
+        }
+
+    def _passwords(self) -> dict[str, str]:
+        """What an operator would write into the file for --env-file."""
+        app, ops, valkey = (
+            urlsplit(self.env[name]).password or ""
+            for name in ("PLEXICA_DATABASE_URL", "PLEXICA_DATABASE_OPS_URL", "PLEXICA_REDIS_URL")
+        )
+        return {
+            "PX_APP_PASSWORD": app,
+            "PX_OPS_PASSWORD": ops,
+            "VALKEY_PASSWORD": valkey,
+            "S3_ACCESS_KEY": self.env["PLEXICA_S3_ACCESS_KEY"],
+            "S3_SECRET_KEY": self.env["PLEXICA_S3_SECRET_KEY"],
+            "PLEXICA_ENCRYPTION_KEYS": self.env["PLEXICA_ENCRYPTION_KEYS"],  # the database was filled with them
+            "PLEXICA_PUBLIC_URL": self.url,
+        }
+
+    def _moved(self, text: str) -> str:
+        """The same text with the addresses and ports of this machine in place of the containers'."""
+        postgres, valkey = urlsplit(self.env["PLEXICA_DATABASE_URL"]), urlsplit(self.env["PLEXICA_REDIS_URL"])
+        number = int(valkey.path.strip("/"))
+        places = {
+            "@postgres:5432/plexica": f"@{postgres.hostname}:{postgres.port}/{self.database}",
+            "@valkey:6379/0": f"@{valkey.hostname}:{valkey.port}/{number}",
+            "@valkey:6379/1": f"@{valkey.hostname}:{valkey.port}/{number + 1}",
+            "http://seaweedfs:8333": self.env["PLEXICA_S3_ENDPOINT_URL"],
+            "smtp://mailpit:1025": "smtp://127.0.0.1:9",  # nobody takes mail here; the worker tries again later
+        }
+        for container, place in places.items():
+            text = text.replace(container, place)
+        return str(self.port) if text == "8000" else text
+
+    def _container(self) -> dict[str, str]:
+        """What the image gives its processes, and what the machine and the measuring of coverage need."""
+        kept = {
+            name: value for name, value in os.environ.items() if name in OF_THE_MACHINE or name.startswith(OF_COVERAGE)
+        }
+        commands = self.tree.root / ".venv" / "bin"
+        return kept | {
+            "PATH": f"{commands}{os.pathsep}{kept['PATH']}",
+            "PYTHONPATH": str(self.tree.root),
+            "PYTHONUNBUFFERED": "1",
+            "PLEXICA_STATIC_ROOT": self.env["PLEXICA_STATIC_ROOT"],
+        }
+
+
+@pytest.fixture
+def platform(django_db_setup: None, tmp_path: Path) -> Iterator[ComposedPlatform]:
+    platform = ComposedPlatform("compose", static_root=static_files(tmp_path / "static"))
+    platform.work_folder = tmp_path  # the container's /app: the scheduler writes below var/ there
+    (tmp_path / "var").mkdir()
+    with platform.life(*STAYING):
+        yield platform
+
+
+def test_somebody_signs_in_and_every_process_ends_on_sigterm(platform: ComposedPlatform) -> None:
+    owner = HttpVisitor(platform.port, "acme-corp.localhost")
+    dashboard = owner.sign_in(people.email_of("owner"), people.PASSWORD)
+    assert "Mara Ellsworth" in dashboard.text
+    console = HttpVisitor(platform.port)
+    console.sign_in(people.email_of("operator"), people.PASSWORD, start="/console/")
+    console.get("/console/tenants/create/")
+    form = {"name": "Composed", "slug": "composed", "admin_name": "Ada", "admin_email": "ada@composed.example"}
+    assert console.send("/console/tenants/create/", {**form, "time_zone": "UTC"}).status_code == 200
+    platform.wait_active("composed")
+
+    form = {"name": "Held", "slug": "held-at-the-end", "admin_name": "Ada", "admin_email": "ada@held.example"}
+    platform.terminate("operations")
+    console.get("/console/tenants/create/")
+    assert console.send("/console/tenants/create/", {**form, "time_zone": "UTC"}).status_code == 200
+    held = ExitStack()
+    held.enter_context(platform.step_held_up("held-at-the-end", 3))
+    platform.start("operations")
+    wait_until(
+        lambda: platform.steps_of("held-at-the-end")[:2] == ["done", "done"],
+        timeout_s=30,
+        what=lambda: platform.log_of("operations"),
+    )
+    threading.Timer(1.0, held.close).start()  # the step goes on a second after the signal
+    ended = platform.terminate(*STAYING)
+
+    print({name: f"{end.took_s:.1f} s" for name, end in ended.items()})
+    assert {name: end.status for name, end in ended.items()} == dict.fromkeys(STAYING, 0)
+    platform.start("operations")
+    platform.wait_active("held-at-the-end")
+    assert any((platform.work_folder / "var").glob("celerybeat-schedule*"))
