@@ -52,7 +52,7 @@ COMMON: dict[str, tuple[Any, ...]] = {
     "oidc_logout": ("oidc/sign-out/", 405, 405, 405, 405),
     "sign_in_failed": ("sign-in-failed/", 403, 403, 403, 403),
     "set_language": ("language/", 405, 405, 405, 405),
-    "issuer_language": ("op/language/", 405, 405, 405, 405),
+    "set_language_at_issuer": ("op/language/", 405, 405, 405, 405),
     "sign_in": ("op/sign-in/", 200, 200, 200, 200),
     "set_password": (A_LINK, 410, 410, 410, 410),
     "oauth2_provider:authorize": ("op/authorize/", FORM, FORM, 400, 400),

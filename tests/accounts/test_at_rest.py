@@ -13,7 +13,7 @@ NEEDED = {
     "authorize/", "token/", "revoke/", "introspect/", "userinfo/", "sign-out/", "sign-in/", "set-password/<str:token>/",
     "device-authorization/", "device/", "device/<slug:client_id>/<slug:user_code>/",
     "device/<slug:client_id>/<slug:user_code>/done/", ".well-known/openid-configuration", ".well-known/jwks.json",
-    ".well-known/oauth-authorization-server", "language/",
+    ".well-known/oauth-authorization-server",
 }  # fmt: skip
 
 

@@ -5,7 +5,6 @@ from django.views.decorators.cache import never_cache
 from oauth2_provider import views as oauth
 
 from accounts.identity.builtin import endpoints, metadata, views
-from accounts.views import set_language
 
 oauth_urls = [
     # asks nothing, since the pages' client is ours; what it shows are requests that cannot be answered
@@ -33,7 +32,5 @@ oauth_urls = [
 urlpatterns = [
     path("sign-in/", views.sign_in, name="sign_in"),
     path("set-password/<str:token>/", views.set_password, name="set_password"),
-    # the form's CSRF token lives in the issuer's session, which counts below /op/ alone
-    path("language/", set_language, name="issuer_language"),
     path("", include((oauth_urls, "oauth2_provider"))),
 ]
