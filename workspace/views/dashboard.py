@@ -9,6 +9,8 @@ from django.views.decorators.http import require_safe
 
 from accounts.access import MemberRequest, member_required
 from accounts.people.selectors import recent_activity
+from core.actors import SYSTEM
+from core.audit.models import AuditEntry
 from core.audit.words import label_of
 from core.web.charts import draw_days
 from workspace import figures
@@ -43,23 +45,18 @@ def dashboard(request: MemberRequest) -> HttpResponse:
         "sign_ins": chart,
         "sign_ins_summary": summary,
         "sign_ins_csv_url": f"{reverse('sign_ins_csv')}?days={days}",
-        "activity": [
-            {
-                "actor": entry.actor_name,
-                "actor_id": entry.actor_id,
-                "text": _activity_text(entry),
-                "at": entry.occurred_at,
-            }
-            for entry in recent_activity()
-        ],
+        "activity": [_shown_activity(entry) for entry in recent_activity()],
     }
     return render(request, "workspace/dashboard.html", context)
 
 
-def _activity_text(entry: object) -> str:
-    label = label_of(getattr(entry, "action", ""))
-    target = getattr(entry, "target_name", "")
-    return f"{label}: {target}" if target and target != getattr(entry, "actor_name", "") else label
+def _shown_activity(entry: AuditEntry) -> dict[str, object]:
+    """Who did what; of what the platform itself did to somebody, that somebody is told."""
+    label, whom = label_of(entry.action), entry.target_name
+    if entry.actor_kind == SYSTEM.kind and whom:
+        return {"actor": whom, "actor_id": entry.target_id, "text": label, "at": entry.occurred_at}
+    text = f"{label}: {whom}" if whom and whom != entry.actor_name else label
+    return {"actor": entry.actor_name, "actor_id": entry.actor_id, "text": text, "at": entry.occurred_at}
 
 
 @require_safe
