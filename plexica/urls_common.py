@@ -27,6 +27,7 @@ urlpatterns = [
     path("oidc/sign-out/", accounts.sign_out, name="oidc_logout"),
     path("sign-in-failed/", accounts.sign_in_failed, name="sign_in_failed"),
     path("language/", accounts.set_language, name="set_language"),
+    path("op/language/", accounts.set_language, name="set_language_at_issuer"),
     path("op/", include("accounts.identity.builtin.urls")),
     path("api/v1/schema/", SchemaView.as_view(), name="api_schema"),
     path(

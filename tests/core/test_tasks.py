@@ -13,7 +13,7 @@ from plexica.celery import app
 from tenants import directory
 from tenants.models import Tenant
 
-seen = []
+seen: list[object] = []
 happened = threading.Event()
 
 

