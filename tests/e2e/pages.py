@@ -32,7 +32,6 @@ COMMON: dict[str, Example | str] = {
     "oidc_logout": STEP,
     "set_language": STEP,
     "set_language_at_issuer": STEP,
-    "set_language_at_issuer": STEP,
     "sign_in_failed": Example("/sign-in-failed/", status=403),
     "sign_in": Example("/op/sign-in/"),
     "set_password": Example(SET_PASSWORD),
