@@ -1,3 +1,4 @@
+import re
 from typing import Any
 
 from django import forms
@@ -50,4 +51,6 @@ class WorkspaceForm(forms.Form):
     workspace = forms.CharField(label=_("Your workspace’s name"), max_length=253)
 
     def clean_workspace(self) -> str:
-        return str(self.cleaned_data["workspace"]).strip().lower()
+        """Take a whole address too, as people copy it."""
+        typed = str(self.cleaned_data["workspace"]).strip().lower()
+        return re.sub(r"^https?://", "", typed).partition("/")[0].partition(":")[0]

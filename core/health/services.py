@@ -1,5 +1,5 @@
 import time
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 
 import structlog
@@ -22,12 +22,24 @@ class Finding:
 
 def check_all() -> list[Finding]:
     """Run `settings.HEALTH_CHECKS` side by side, each for at most five seconds."""
-    with ThreadPoolExecutor(max_workers=len(settings.HEALTH_CHECKS)) as threads:
-        return list(threads.map(_check, settings.HEALTH_CHECKS))
+    threads = ThreadPoolExecutor(max_workers=len(settings.HEALTH_CHECKS))
+    running = {path: threads.submit(_check, path) for path in settings.HEALTH_CHECKS}
+    wait(running.values(), timeout=TIMEOUT_S)
+    threads.shutdown(wait=False)  # who does not answer in time may end later, unheard
+    return [check.result() if check.done() else _too_late(path) for path, check in running.items()]
+
+
+def _too_late(path: str) -> Finding:
+    log.warning("health_check_failed", part=_name_of(path), error=f"no answer within {TIMEOUT_S:g} s")
+    return Finding(_name_of(path), ok=False, latency_ms=TIMEOUT_S * 1000)
+
+
+def _name_of(path: str) -> str:
+    return path.rpartition(".")[2]
 
 
 def _check(path: str) -> Finding:
-    name = path.rpartition(".")[2]
+    name = _name_of(path)
     begin = time.perf_counter()
     try:
         import_string(path)()

@@ -51,8 +51,10 @@ REFUSALS: dict[type[exceptions.APIException], Refusal] = {
 UNKNOWN = Refusal(PlexicaError.code, PlexicaError.title)
 
 
-def problem(*, code: str, title: object, status: int, detail: object, **facts: object) -> dict[str, Any]:
-    """Return the members of a problem document."""
+def problem(
+    *, code: str, title: object, status: int, detail: object, facts: Mapping[str, object] | None = None
+) -> dict[str, Any]:
+    """Return the members of a problem document; a fact that has the name of one of them stands in `detail` alone."""
     reference = structlog.contextvars.get_contextvars().get("request_id", "")
     body = {
         "type": f"urn:plexica:problem:{code}",
@@ -60,8 +62,9 @@ def problem(*, code: str, title: object, status: int, detail: object, **facts: o
         "title": str(title),
         "status": status,
         "detail": str(detail),
+        "reference": str(reference),
     }
-    return {**body, "reference": str(reference), **{name: _json(value) for name, value in facts.items()}}
+    return body | {name: _json(value) for name, value in (facts or {}).items() if name not in body}
 
 
 def problem_response(error: PlexicaError) -> JsonResponse:
@@ -70,7 +73,7 @@ def problem_response(error: PlexicaError) -> JsonResponse:
 
 
 def _of(error: PlexicaError) -> dict[str, Any]:
-    return problem(code=error.code, title=error.title, status=error.status, detail=str(error), **error.facts)
+    return problem(code=error.code, title=error.title, status=error.status, detail=str(error), facts=error.facts)
 
 
 def exception_handler(error: Exception, context: dict[str, Any]) -> Response | None:
@@ -85,7 +88,7 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> Response | N
             title=Invalid.title,
             status=Invalid.status,
             detail=Invalid.detail,
-            errors=error.detail,
+            facts={"errors": error.detail},
         )
         return Response(body, status=Invalid.status, content_type=CONTENT_TYPE)
     if isinstance(error, exceptions.APIException):

@@ -134,11 +134,12 @@ def test_the_servers_cookies_carry_its_port_and_the_issuers_stay_below_op(port, 
 
 def test_without_a_database_the_server_says_so():
     gone = re.sub(r":\d+/", ":1/", os.environ["PLEXICA_DATABASE_URL"])
-    with served(PLEXICA_DATABASE_URL=gone) as port:
+    with served(PLEXICA_DATABASE_URL=gone) as port, ThreadPoolExecutor(3) as threads:
         health = requests.get(f"http://127.0.0.1:{port}/health", timeout=10)
-        ready = requests.get(f"http://127.0.0.1:{port}/health/ready", timeout=30)
-        page = Browser().send("GET", f"http://acme-corp.localhost:{port}/")
-        program = Browser().send("GET", f"http://acme-corp.localhost:{port}/api/v1/me/")
+        first = threads.submit(requests.get, f"http://127.0.0.1:{port}/health/ready", timeout=60)
+        second = threads.submit(Browser().send, "GET", f"http://acme-corp.localhost:{port}/")
+        third = threads.submit(Browser().send, "GET", f"http://acme-corp.localhost:{port}/api/v1/me/")
+        ready, page, program = first.result(), second.result(), third.result()
 
     assert health.status_code == 200
     assert ready.status_code == 503

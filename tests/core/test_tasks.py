@@ -1,6 +1,7 @@
 """Tasks and their tenants, through a real worker and broker."""
 
 import threading
+from typing import Any
 
 import pytest
 from celery import shared_task
@@ -13,7 +14,7 @@ from plexica.celery import app
 from tenants import directory
 from tenants.models import Tenant
 
-seen: list[object] = []
+seen: list[Any] = []
 happened = threading.Event()
 
 

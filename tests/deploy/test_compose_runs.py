@@ -26,7 +26,7 @@ class ComposedPlatform(Platform):
     """The services of docker-compose.yml, with the embedded servers where the containers would be."""
 
     @cached_property
-    def programs(self) -> dict[str, Program]:  # the base class makes them anew each time
+    def programs(self) -> dict[str, Program]:
         services = read_services(read_env_file() | self._passwords())
         return {
             name: Program(

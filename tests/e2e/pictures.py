@@ -1,3 +1,4 @@
+# mypy: ignore-errors
 """Takes a picture of every page at both widths and in both themes: python -m tests.e2e.pictures FOLDER [PART OF A NAME]
 
 Runs a platform of its own with the demo's data. Needs what tests need (see bin/test): servers, front end, Chromium.

@@ -1,11 +1,11 @@
 """Wrong values stop the start and name themselves."""
 
+import base64
 import os
 import subprocess
 import sys
 
 import pytest
-from cryptography.fernet import Fernet
 from django.core.exceptions import ImproperlyConfigured
 
 from plexica.settings.database import Database
@@ -16,7 +16,7 @@ from plexica.settings.site import Site
 
 GOOD = {
     "PLEXICA_SECRET_KEY": "s" * 50,
-    "PLEXICA_ENCRYPTION_KEYS": Fernet.generate_key().decode(),
+    "PLEXICA_ENCRYPTION_KEYS": base64.urlsafe_b64encode(b"k" * 32).decode(),
     "PLEXICA_PUBLIC_URL": "https://plexica.example",
 }
 

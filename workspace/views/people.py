@@ -1,4 +1,5 @@
 from typing import Any
+from urllib.parse import urlencode
 
 from django.conf import settings
 from django.contrib import messages
@@ -92,7 +93,7 @@ def workspace_search(request: MemberRequest) -> HttpResponse:
     if query:
         team = reverse("team_list")
         people = [
-            PaletteEntry(person.name, f"{team}?q={person.email}", icon="user-circle", note=person.email)
+            PaletteEntry(person.name, f"{team}?{urlencode({'q': person.email})}", icon="user-circle", note=person.email)
             for person in list_people(query=query)[:8]
         ]
         groups.append(PaletteGroup(_("People"), people))

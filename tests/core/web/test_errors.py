@@ -5,6 +5,7 @@ import re
 import pytest
 
 from core.tenancy import enter_platform
+from core.web.problems import problem
 from tenants import directory
 from tenants.models import Tenant
 
@@ -312,3 +313,12 @@ def test_a_nul_byte_is_a_bad_request_for_the_api(path, operator_at_console):
 
     assert answer.status_code == 400
     assert answer.json()["code"] == "bad_request"
+
+
+@pytest.mark.parametrize("fact", ["status", "code", "type", "title", "detail", "reference"])
+def test_a_fact_never_takes_the_place_of_a_member_of_the_problem(fact):
+    said = problem(code="a_code", title="A title", status=409, detail="A detail.", facts={fact: "other", "slug": "x"})
+
+    assert (said["code"], said["status"], said["title"], said["detail"]) == ("a_code", 409, "A title", "A detail.")
+    assert said["slug"] == "x"
+    assert "other" not in said.values()
