@@ -22,7 +22,9 @@ class Site(Environment):
         "http://localhost:8000", description="The platform's address; tenants live at <slug>.<its host>"
     )
     static_root: str = Field("", description="Where collectstatic gathers files; empty: served from the source tree")
-    trust_proxy: bool = Field(False, description="A reverse proxy in front sets X-Forwarded-Proto; /metrics then needs metrics_token")
+    trust_proxy: bool = Field(
+        False, description="A reverse proxy in front sets X-Forwarded-Proto; /metrics then needs metrics_token"
+    )
     metrics_token: str = Field("", description="Bearer token that may read /metrics; empty: loopback only")
     release: str = Field("dev", description="Shown in the foot of the front page")
 
