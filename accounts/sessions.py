@@ -57,6 +57,13 @@ class PrincipalMiddleware(MiddlewareMixin):
     def process_request(self, request: HttpRequest) -> None:
         request.user = SimpleLazyObject(lambda: _principal(request))  # type: ignore[assignment]
 
+    def process_response(self, request: HttpRequest, response: HttpResponse) -> HttpResponse:
+        """What somebody saw while signed in stays in no cache, so that nobody sees it after they signed out."""
+        seen = getattr(request, "_principal", None)
+        if seen is not None and seen.is_authenticated and "Cache-Control" not in response.headers:
+            response.headers["Cache-Control"] = "private, no-store"
+        return response
+
 
 def _principal(request: HttpRequest) -> Any:
     if not hasattr(request, "_principal"):

@@ -10,6 +10,7 @@ from core.errors import Conflict
 from core.idempotency.models import IdempotencyKey
 
 KEPT = timedelta(hours=24)
+MAX_KEY = 120  # characters
 
 
 class IdempotencyConflict(Conflict):

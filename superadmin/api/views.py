@@ -4,6 +4,7 @@ from typing import Any, cast
 from uuid import UUID
 
 from django.urls import reverse
+from django.utils.translation import gettext as _
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
 from rest_framework import generics, status
@@ -12,7 +13,8 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts.operators.models import Operator
-from core.idempotency.services import IdempotentCall
+from core.errors import Invalid
+from core.idempotency.services import MAX_KEY, IdempotentCall
 from superadmin.api.serializers import (
     OperationSerializer,
     OperatorSerializer,
@@ -79,9 +81,11 @@ class TenantCollection(generics.ListAPIView[Tenant]):
 
 
 def _idempotent_call(request: Request) -> IdempotentCall | None:
-    key = request.headers.get("Idempotency-Key", "")[:120]
+    key = request.headers.get("Idempotency-Key", "")
     if not key:
         return None
+    if len(key) > MAX_KEY:
+        raise Invalid({"Idempotency-Key": [_("Use at most %(count)d characters.") % {"count": MAX_KEY}]})
     body = json.dumps(request.data, sort_keys=True).encode()
     return IdempotentCall.of(
         principal=f"operator:{request.user.pk}", method="POST", path=request.path, key=key, body=body

@@ -48,7 +48,7 @@ def test_good_values_are_taken(env):
         (Site, "SECRET_KEY", "short"),
         (Site, "SECRET_KEY", ""),
         (Site, "ENCRYPTION_KEYS", "no key"),
-        (Site, "ENCRYPTION_KEYS", f"{GOOD['PLEXICA_ENCRYPTION_KEYS']},"),
+        pytest.param(Site, "ENCRYPTION_KEYS", f"{GOOD['PLEXICA_ENCRYPTION_KEYS']},", id="trailing-comma"),
         (Site, "ENCRYPTION_KEYS", ""),
         (Site, "ENV", "test"),
         (Site, "DEBUG", "perhaps"),

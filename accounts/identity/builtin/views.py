@@ -126,11 +126,6 @@ class SignOutPage(RPInitiatedLogoutView):  # type: ignore[misc]
         return {**super().get_context_data(**kwargs), **_look(self.request)}
 
 
-def signed_out(request: HttpRequest) -> HttpResponse:
-    """Say that the session is over."""
-    return render(request, "issuer/signed_out.html", {"sign_in_url": _start(request), **_look(request)})
-
-
 def _client_name(client_id: str) -> str:
     if client_id == CLI_CLIENT_ID:
         return _("Plexica command line")
