@@ -16,7 +16,7 @@ class Services(Environment):
     s3_access_key: str = Field(description="May make and delete buckets")
     s3_secret_key: str = Field(description="Secret of s3_access_key")
     s3_region: str = Field("us-east-1", description="Region of the buckets")
-    email_url: str = Field("", description="smtp://user:password@host:port or smtps://")
+    email_url: str = Field("", description="smtp://user:password@host:port (never encrypted) or smtps://")
     mail_dir: str = Field("", description="Development: mails are written there as files")
     mail_from: str = Field("Plexica <no-reply@plexica.example>", description="Sender of mails")
 

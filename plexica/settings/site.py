@@ -13,7 +13,7 @@ from plexica.settings.environment import BASE_DIR, Environment, check_port, load
 
 class Site(Environment):
     env: Literal["development", "production"] = Field(
-        "production", description="development relaxes nothing but plain http on *.localhost"
+        "production", description="development: a page with all components, and mails as files unless email_url is set"
     )
     debug: bool = Field(False, description="Django's debug pages; never with real data")
     secret_key: str = Field(min_length=32, description="Signs sessions and links")
@@ -22,9 +22,11 @@ class Site(Environment):
         "http://localhost:8000", description="The platform's address; tenants live at <slug>.<its host>"
     )
     static_root: str = Field("", description="Where collectstatic gathers files; empty: served from the source tree")
-    trust_proxy: bool = Field(False, description="A reverse proxy in front sets X-Forwarded-Proto and X-Forwarded-For")
+    trust_proxy: bool = Field(
+        False, description="A reverse proxy in front sets X-Forwarded-Proto; /metrics then needs metrics_token"
+    )
     metrics_token: str = Field("", description="Bearer token that may read /metrics; empty: loopback only")
-    release: str = Field("dev", description="Shown in the foot of pages and in /health")
+    release: str = Field("dev", description="Shown in the foot of the front page")
 
     @field_validator("encryption_keys")
     @classmethod

@@ -34,7 +34,15 @@ LEASE_S = 20.0
 HEARTBEAT_S = 5.0
 MAX_ATTEMPTS = 6
 BACKOFF_S = (0.5, 1.0, 2.0, 4.0, 8.0)
-TRANSIENT = (Unavailable, OperationalError, InterfaceError, BotoCoreError, ConnectionError, TimeoutError)
+TRANSIENT = (
+    Unavailable,
+    OperationalError,
+    InterfaceError,
+    BrokerError,
+    BotoCoreError,
+    ConnectionError,
+    TimeoutError,
+)
 log = structlog.get_logger(__name__)
 
 

@@ -7,6 +7,7 @@ import pytest
 from django.conf import settings
 from django.db import OperationalError, connections
 from django.utils import timezone
+from kombu.exceptions import OperationalError as BrokerError
 from psycopg import sql
 
 from core.actors import SYSTEM
@@ -113,7 +114,7 @@ def test_after_a_failure_the_same_slug_can_be_set_up(asked, monkeypatch):
     assert again.status == Operation.Status.SUCCEEDED
 
 
-@pytest.mark.parametrize("error", [Unavailable(part="x"), OperationalError("lost")])
+@pytest.mark.parametrize("error", [Unavailable(part="x"), OperationalError("lost"), BrokerError("no queue")])
 def test_a_failure_that_may_pass_is_tried_again(asked, monkeypatch, quick, error):
     operation = asked()
     calls = broken(monkeypatch, settings.TENANT_STEPS[3], error, times=2)
