@@ -64,8 +64,12 @@ PAGES: dict[str, dict[str, Example | str]] = {
         "tenant_detail": Example("/console/tenants/acme-corp/", "operator"),
         "tenant_first_admin_link": "shows its answer on tenant_detail; walk 3 looks at it",
         "components": Example("/console/components/", "operator"),
+        "tenant_suspend": "shows its answer on tenant_detail",
+        "tenant_reactivate": "shows its answer on tenant_detail",
         "api_tenants": DATA,
         "api_tenant": DATA,
+        "api_tenant_suspend": DATA,
+        "api_tenant_reactivate": DATA,
         "api_operation": DATA,
     },
     "workspace": {

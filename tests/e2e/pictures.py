@@ -8,7 +8,6 @@ import json
 import os
 import re
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +46,7 @@ def _take_all(browser: Browser, addresses: dict[str, Any], folder: Path, part: s
     people = {"operator": console["people"][0], "owner": acme["people"][0]}
     signed_in = {"platform": "operator", "workspace": "owner"}
     states: dict[str | None, Any] = {None: None}
-    for portal, who in signed_in.items():
+    for who in signed_in.values():
         viewer = Viewer(browser)
         viewer.page.goto(console["url"] if who == "operator" else acme["url"])
         viewer.sign_in(people[who]["login"], people[who]["password"])
@@ -58,23 +57,19 @@ def _take_all(browser: Browser, addresses: dict[str, Any], folder: Path, part: s
         for name, example in {**pages, **MORE[portal]}.items():
             if not isinstance(example, Example) or "{" in example.path or part not in f"{portal} {name}":
                 continue
-            who = signed_in[portal] if example.who == "signed_in" else example.who
+            visitor = signed_in[portal] if example.who == "signed_in" else example.who
             host = hosts[portal] if example.slug is None else hosts["platform"].replace("//", f"//{example.slug}.")
+            stem = f"{portal}-{re.sub(r'[^a-z0-9]+', '-', name)}"
             for size in (DESK, PHONE):
                 for theme in ("light", "dark"):
-                    _take(
-                        lambda size=size, who=who: Viewer(browser, storage_state=states[who], size=size),
-                        host + example.path,
-                        theme,
-                        folder / f"{portal}-{re.sub(r'[^a-z0-9]+', '-', name)}-{size['width']}-{theme}.png",
-                    )
+                    viewer = Viewer(browser, storage_state=states[visitor], size=size)
+                    _take(viewer, host + example.path, theme, folder / f"{stem}-{size['width']}-{theme}.png")
 
 
-def _take(make: Callable[[], Any], url: str, theme: str, path: Path) -> None:
-    viewer = make()
+def _take(viewer: Any, url: str, theme: str, path: Path) -> None:
     viewer.set_theme(theme, url)
     viewer.open(url)
-    viewer.page.wait_for_timeout(150)
+    viewer.page.wait_for_timeout(150)  # what a script draws after the page has loaded
     viewer.page.screenshot(path=path)
     viewer.close()
 
