@@ -89,3 +89,12 @@ def test_what_a_query_says_of_the_version_reaches_no_header(db, visitor):
 
     assert answer.status_code == 200
     assert "Set-Cookie" not in answer["Content-Disposition"]
+
+
+def test_a_list_without_a_next_or_previous_page_is_as_described(operator_at_console):
+    first = operator_at_console.api("GET", "/api/v1/tenants/?page_size=1").json()  # compares with the document
+    all_at_once = operator_at_console.api("GET", "/api/v1/tenants/?page_size=200").json()
+
+    assert first["previous"] is None
+    assert first["next"]
+    assert all_at_once["next"] is None
