@@ -130,7 +130,8 @@ class Demo:
         mark = fingerprint(self.tree, code, self._database_identity(), *self._roles())
         if not self.stamps.is_fresh("migrated", mark):
             manage: list[str | Path] = [self.python, "manage.py"]
-            self.steps.run("the database is migrated", "migrate", [*manage, "setup_database"], [*manage, "migrate"])
+            commands = ([*manage, "setup_database"], [*manage, "migrate"], [*manage, "migrate_schemas"])
+            self.steps.run("the database is migrated", "migrate", *commands)
             self.stamps.put("migrated", mark)
         return mark
 

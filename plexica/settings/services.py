@@ -16,7 +16,9 @@ class Services(Environment):
     s3_access_key: str = Field(description="May make and delete buckets")
     s3_secret_key: str = Field(description="Secret of s3_access_key")
     s3_region: str = Field("us-east-1", description="Region of the buckets")
-    email_url: str = Field("", description="smtp://user:password@host:port (never encrypted) or smtps://")
+    email_url: str = Field(
+        "", description="smtp+starttls://user:password@host, smtps://..., or smtp:// (never encrypted)"
+    )
     mail_dir: str = Field("", description="Development: mails are written there as files")
     mail_from: str = Field("Plexica <no-reply@plexica.example>", description="Sender of mails")
 
@@ -76,8 +78,9 @@ else:
     _mail = urlsplit(_services.email_url)
     EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
     EMAIL_HOST = _mail.hostname or "localhost"
-    EMAIL_PORT = _mail.port or 25
+    EMAIL_PORT = _mail.port or {"smtps": 465, "smtp+starttls": 587}.get(_mail.scheme, 25)
     EMAIL_HOST_USER = unquote(_mail.username or "")
     EMAIL_HOST_PASSWORD = unquote(_mail.password or "")
     EMAIL_USE_SSL = _mail.scheme == "smtps"
+    EMAIL_USE_TLS = _mail.scheme == "smtp+starttls"
     EMAIL_TIMEOUT = 10

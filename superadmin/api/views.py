@@ -128,14 +128,24 @@ class TenantReactivation(APIView):
 def _change_state(request: Request, slug: str, change: Callable[..., Tenant]) -> Response:
     serializer = ReasonSerializer(data=request.data)
     serializer.is_valid(raise_exception=True)
-    match = request.headers.get("If-Match", "").strip('"')
     tenant = change(
         tenant_id=get_tenant(slug).pk,
         actor=cast(Operator, request.user).actor,
-        expected_version=int(match) if match.isdecimal() else None,
+        expected_version=_expected_version(request),
         **serializer.validated_data,
     )
     return Response(TenantSerializer(tenant).data)
+
+
+def _expected_version(request: Request) -> int | None:
+    """Return the version that If-Match names, as 9, "9" or W/"9"; None without one or for any."""
+    match = request.headers.get("If-Match", "*").strip()
+    if match == "*":
+        return None
+    version = match.removeprefix("W/").strip('"')
+    if not version.isdecimal():
+        raise Invalid({"If-Match": [_("Give the tenant’s version, a whole number.")]})
+    return int(version)
 
 
 class OperationItem(APIView):
