@@ -8,9 +8,28 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 from tests.support import database, people
 from tests.support.browser import Visitor
+
+
+class _Scheduling(LoadScopeScheduling):  # type: ignore[misc]
+    """Gives every test to whichever process is free, but keeps together those that share running processes.
+
+    (xdist's own groups, `--dist loadgroup`, are written into a node's id, which pytest 9.2 no longer takes.)
+    """
+
+    def _split_scope(self, nodeid: str) -> str:
+        return next((shared for shared in SHARED_PROCESSES if nodeid.startswith(shared)), nodeid)
+
+
+SHARED_PROCESSES = ("tests/e2e/", "tests/test_processes.py", "tests/deploy/test_compose_runs.py")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
+    return _Scheduling(config, log)
 
 
 def pytest_configure(config: pytest.Config) -> None:

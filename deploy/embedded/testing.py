@@ -18,7 +18,7 @@ from deploy.embedded.stack import Stack
 from deploy.embedded.steps import Steps
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-WHOLE_SUITE = ["-n", "2", "--dist", "loadgroup", "--cov", "--cov-branch"]
+WHOLE_SUITE = ["-n", "2", "--cov", "--cov-branch"]
 NO_BROWSER = """
   *** No Chromium on this machine: the browser tests are left out. ***
   *** Install it with: apt-get install chromium                    ***

@@ -16,7 +16,6 @@ from tests.support import people
 from tests.support.http import HttpVisitor
 from tests.support.platform import Platform, static_files, wait_until
 
-pytestmark = pytest.mark.xdist_group("compose")
 STAYING = ("web", "worker", "operations", "scheduler")
 OF_THE_MACHINE = ("PATH", "HOME", "LANG", "TMPDIR")
 OF_COVERAGE = ("COV", "COVERAGE")

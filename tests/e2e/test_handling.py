@@ -9,7 +9,7 @@ from playwright.sync_api import Dialog, Page, expect
 from tests.e2e.viewer import PHONE, Viewer
 from tests.support.platform import Platform
 
-pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("platform")]
+pytestmark = pytest.mark.browser
 FIRST_VISIT_BYTES, NEXT_VISIT_BYTES = 200_000, 20_000
 SHIFTS = """
 () => new Promise((done) => {

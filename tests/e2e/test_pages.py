@@ -10,7 +10,7 @@ from tests.e2e.pages import DEVICE_CODE, DEVICE_DONE, PAGES, SET_PASSWORD, Examp
 from tests.e2e.viewer import DESK, PHONE, Viewer
 from tests.support.platform import Platform
 
-pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("platform")]
+pytestmark = pytest.mark.browser
 COLOURS = ["color-contrast", "link-in-text-block"]  # all that a theme alone can spoil
 SIGNED_IN = {"platform": "operator", "workspace": "owner"}
 

@@ -11,7 +11,7 @@ from tests.e2e.viewer import Viewer
 from tests.support import people
 from tests.support.platform import Platform, wait_until
 
-pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("platform")]
+pytestmark = pytest.mark.browser
 NEW_PASSWORD = "seven quiet words for a walk"
 
 

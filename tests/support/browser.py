@@ -1,14 +1,22 @@
 """A visitor without a browser: Django's test client at one address, with its own cookies, that follows redirects as asked."""
 
 import re
+from functools import cache
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 from django.http import HttpResponse
 from django.test import Client
+from django.test.client import ClientHandler
 
 from core.tenancy import TenantRef
 from tests.support import openapi
+
+
+@cache
+def _handler() -> ClientHandler:
+    """One chain of middleware for all visitors, as a server has."""
+    return ClientHandler(enforce_csrf_checks=True)
 
 
 class Visitor:
@@ -19,6 +27,7 @@ class Visitor:
 
         self.host = host or (f"{tenant.slug}.{settings.PUBLIC_NETLOC}" if tenant else settings.PUBLIC_NETLOC)
         self.client = Client(enforce_csrf_checks=True, raise_request_exception=False)
+        self.client.handler = _handler()
         if cookies is not None:
             self.client.cookies.load({name: morsel.value for name, morsel in cookies.items()})
 
