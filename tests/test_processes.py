@@ -13,7 +13,7 @@ from tests.support import people
 from tests.support.http import HttpVisitor
 from tests.support.platform import GRACE_S, Platform, wait_until
 
-AGAIN_S = 30.0  # within which another worker takes over: a lease of 20 s, a look every 5 s
+AGAIN_S = 30.0  # within which another worker takes over: a lease of 12 s, a look every 5 s
 ROUNDS = 10
 
 

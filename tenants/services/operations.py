@@ -30,8 +30,8 @@ from tenants.errors import LeftoversFound
 from tenants.models import Operation, OperationStep
 from tenants.steps import TenantStep, step_at
 
-LEASE_S = 20.0
-HEARTBEAT_S = 5.0
+LEASE_S = 12.0
+HEARTBEAT_S = 3.0
 MAX_ATTEMPTS = 6
 BACKOFF_S = (0.5, 1.0, 2.0, 4.0, 8.0)
 TRANSIENT = (
