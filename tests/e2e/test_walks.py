@@ -102,7 +102,7 @@ def test_an_operator_makes_a_tenant_and_its_first_admin_signs_in(
     assert link not in page.content()
     mail = wait_until(
         lambda: platform.mail_to("wanda@three.example"),
-        timeout_s=90,
+        timeout_s=15,
         what=lambda: f"no mail:\n{platform.log_of('worker')}",
     )
     assert "Walk Three" in mail["Subject"]
