@@ -21,7 +21,7 @@ def main(folder: Path, part: str) -> None:
     django.setup()
     from tests.support.platform import Platform, static_files
 
-    platform = Platform("walks", static_root=static_files(folder / "static"))
+    platform = Platform("walks", static_root=static_files())
     folder.mkdir(parents=True, exist_ok=True)
 
     def prepare() -> None:

@@ -25,10 +25,11 @@ def fill() -> dict[str, str]:
     from tenants.models import Operation, Tenant
     from tenants.services.provisioning import request_tenant
     from tests.support import people
+    from tests.support.platform import START_S
 
     demo.seed_tenant(next(tenant for tenant in demo.TENANTS if tenant.slug == "acme-corp"))
     hooli = request_tenant(slug=SUSPENDED, name="Hooli", admin_email="gavin@hooli.example", actor=SYSTEM)
-    demo.wait_for(hooli.pk, timeout_s=30)
+    demo.wait_for(hooli.pk, timeout_s=START_S)
     Tenant.objects.filter(slug=SUSPENDED).update(status=Tenant.Status.SUSPENDED, suspended_at=timezone.now())
     with transaction.atomic():  # leased from the first moment on, so that no worker takes it
         asked = request_tenant(slug=WAITING, name="Initech", admin_email="bill@initech.example", actor=SYSTEM)

@@ -9,7 +9,7 @@ from playwright.sync_api import expect
 
 from tests.e2e.viewer import Viewer
 from tests.support import people
-from tests.support.platform import Platform, wait_until
+from tests.support.platform import START_S, Platform, wait_until
 
 pytestmark = pytest.mark.browser
 NEW_PASSWORD = "seven quiet words for a walk"
@@ -102,7 +102,7 @@ def test_an_operator_makes_a_tenant_and_its_first_admin_signs_in(
     assert link not in page.content()
     mail = wait_until(
         lambda: platform.mail_to("wanda@three.example"),
-        timeout_s=15,
+        timeout_s=START_S,
         what=lambda: f"no mail:\n{platform.log_of('worker')}",
     )
     assert "Walk Three" in mail["Subject"]

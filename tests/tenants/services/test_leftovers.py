@@ -8,6 +8,7 @@ from core.audit.models import AuditEntry
 from core.errors import Invalid, Rejected
 from core.tenancy import enter
 from events.outbox.models import OutboxMessage
+from storage.adapters import store
 from storage.buckets import bucket_exists, ensure_bucket
 from tenants import fleet
 from tenants.errors import CannotGiveUp, OperationChanged, OperationNotStuck, SlugTaken
@@ -20,7 +21,7 @@ from tenants.services.deletion import request_deletion
 from tenants.steps import step_named
 from tests.support.raw import inside
 
-KINDS = ["schema", "role", "bucket", "address", "whole schema"]
+KINDS = ["schema", "role", "bucket", "key", "address", "whole schema"]
 
 
 def plant(kind, tenant):
@@ -40,6 +41,8 @@ def plant(kind, tenant):
                 Preferences.objects.create(pk=1, name="An earlier life", language="", time_zone="Asia/Tokyo")
         case "bucket":
             ensure_bucket(tenant.bucket_name)
+        case "key":
+            store().make_key(tenant.bucket_name)
 
 
 @pytest.fixture
@@ -63,6 +66,7 @@ def what_exists(tenant):
     return (
         sorted(making.existing_objects(tenant.ref)),
         bucket_exists(tenant.bucket_name),
+        store().has_keyholder(tenant.bucket_name),
         set(Domain.objects.filter(domain=tenant.slug).values_list("tenant_id", flat=True)),
     )
 
@@ -98,7 +102,7 @@ def test_a_stopped_operation_cleans_when_it_is_told_to(planted, go, operator, ki
     assert any(name.startswith(kind.removeprefix("whole ")) for name in cleaned.facts["leftovers"])
 
 
-@pytest.mark.parametrize("kind", ["role", "bucket", "address", "whole schema"])
+@pytest.mark.parametrize("kind", ["role", "bucket", "key", "address", "whole schema"])
 def test_a_stopped_operation_adopts_when_it_is_told_to(planted, go, operator, kind):
     operation = go(planted(kind))
 
@@ -230,7 +234,7 @@ def test_who_gives_up_leaves_what_was_found_and_frees_the_slug(planted, asked, g
     ended = go(operation)
 
     assert (ended.status, ended.tenant.status) == (Operation.Status.FAILED, Tenant.Status.FAILED)
-    assert what_exists(ended.tenant)[:2] == before[:2]
+    assert what_exists(ended.tenant)[:3] == before[:3]
     assert AuditEntry.objects.get(action="operation.given_up", target_id=ended.tenant_id).reason == "wrong name"
     assert asked(ended.tenant.slug)
 

@@ -10,6 +10,7 @@ from kombu.exceptions import OperationalError as BrokerError
 from core.audit.models import AuditEntry
 from core.errors import Rejected, Unavailable
 from events.outbox.models import OutboxMessage
+from storage.adapters import store
 from storage.buckets import bucket_exists
 from tenants.models import Domain, Operation, Tenant
 from tenants.schemas.making import existing_objects
@@ -41,7 +42,8 @@ def broken(monkeypatch, key, error, *, times=10**6, after=False):
 
 
 def nothing_is_left_of(tenant):
-    return not existing_objects(tenant.ref) and not bucket_exists(tenant.bucket_name)
+    name = tenant.bucket_name
+    return not (existing_objects(tenant.ref) or bucket_exists(name) or store().has_keyholder(name))
 
 
 @pytest.mark.parametrize(("key", "after"), [(KEYS[0], False), *((key, True) for key in KEYS)])
