@@ -145,11 +145,11 @@ def test_an_adopted_schema_has_a_fresh_role_with_the_rights_of_any_other(planted
 
 def rights_in(tenant):
     query = """
-        SELECT c.relname, array_agg(a.privilege_type ORDER BY 1) FROM pg_class c, aclexplode(c.relacl) a
+        SELECT c.relname, array_agg(a.privilege_type ORDER BY a.privilege_type) FROM pg_class c, aclexplode(c.relacl) a
         WHERE c.relnamespace = %s::regnamespace AND a.grantee = %s::regrole GROUP BY 1
-        UNION ALL SELECT '', array_agg(a.privilege_type ORDER BY 1) FROM pg_namespace n, aclexplode(n.nspacl) a
+        UNION ALL SELECT '', array_agg(a.privilege_type ORDER BY a.privilege_type) FROM pg_namespace n, aclexplode(n.nspacl) a
         WHERE n.nspname = %s AND a.grantee = %s::regrole
-        UNION ALL SELECT 'later ' || d.defaclobjtype::text, array_agg(a.privilege_type ORDER BY 1)
+        UNION ALL SELECT 'later ' || d.defaclobjtype::text, array_agg(a.privilege_type ORDER BY a.privilege_type)
         FROM pg_default_acl d, aclexplode(d.defaclacl) a
         WHERE d.defaclnamespace = %s::regnamespace AND a.grantee = %s::regrole GROUP BY 1
     """
