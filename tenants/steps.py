@@ -8,9 +8,8 @@ from django.utils.functional import Promise
 from django.utils.module_loading import import_string
 from django.utils.translation import gettext_lazy as _
 
-from tenants import fleet
 from tenants.models import Tenant
-from tenants.schemas import making
+from tenants.schemas import making, template
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +57,9 @@ class SchemaStep(TenantStep):
     label = _("Database schema")
 
     def run(self, tenant: Tenant, inputs: dict[str, Any]) -> str:
-        template = fleet.current_template()
+        made_from = template.current_template()
         if not making.existing_objects(tenant.ref):  # one transaction makes both: there is all or nothing
-            making.make_schema(tenant.ref, template)
+            making.make_schema(tenant.ref, made_from)
         return f"{tenant.schema_name}, {tenant.role_name}"
 
     def undo(self, tenant: Tenant) -> None:
