@@ -10,11 +10,10 @@ from core.tenancy import enter
 from events.outbox.models import OutboxMessage
 from storage.adapters import store
 from storage.buckets import bucket_exists, ensure_bucket
-from tenants import fleet
 from tenants.errors import CannotGiveUp, OperationChanged, OperationNotStuck, SlugTaken
 from tenants.models import Domain, Operation, Tenant
 from tenants.preferences.models import Preferences
-from tenants.schemas import making
+from tenants.schemas import making, template
 from tenants.selectors import get_operation
 from tenants.services.answers import give_up_operation, retry_operation
 from tenants.services.deletion import request_deletion
@@ -35,7 +34,7 @@ def plant(kind, tenant):
             with ops.cursor() as cursor:
                 cursor.execute(sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(tenant.schema_name)))
         case "whole schema":
-            making.make_schema(tenant.ref, fleet.current_template())
+            making.make_schema(tenant.ref, template.current_template())
             step_named("realm").run(tenant, {})
             with enter(tenant.ref):
                 Preferences.objects.create(pk=1, name="An earlier life", language="", time_zone="Asia/Tokyo")
