@@ -24,7 +24,12 @@ class _Scheduling(LoadScopeScheduling):  # type: ignore[misc]
         return next((shared for shared in SHARED_PROCESSES if nodeid.startswith(shared)), nodeid)
 
 
-SHARED_PROCESSES = ("tests/e2e/", "tests/test_processes.py", "tests/deploy/test_compose_runs.py")
+SHARED_PROCESSES = (
+    "tests/test_faults.py",
+    "tests/e2e/",
+    "tests/test_processes.py",
+    "tests/deploy/test_compose_runs.py",
+)
 
 
 @pytest.hookimpl(optionalhook=True)
