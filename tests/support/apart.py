@@ -136,9 +136,7 @@ class Apart(Platform):
                 statement = "SELECT 1 FROM tenants_operationstep WHERE operation_id = %s AND key = %s FOR UPDATE"
                 assert connection.execute(statement, [operation_id, key]).fetchone()
             self.let_begin(list(steps))
-            waiting = (
-                "SELECT count(*) AS n FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE 'UPDATE%%'"
-            )
+            waiting = "SELECT count(*) AS n FROM pg_locks WHERE NOT granted"
             wait_until(
                 lambda: self.sql(waiting)[0]["n"] == len(steps),
                 timeout_s=30,

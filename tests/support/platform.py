@@ -170,7 +170,7 @@ class Platform:
 
     def wait_working(self, name: str, *, timeout_s: float) -> None:
         """Wait until a worker takes tasks."""
-        with Celery(broker=self.env["PLEXICA_BROKER_URL"]) as app:
+        with Celery(broker=self.env["PLEXICA_BROKER_URL"], set_as_current=False) as app:
             wait_until(
                 lambda: any(
                     node.startswith(f"{name}@") for reply in app.control.ping(timeout=0.5) or [] for node in reply
