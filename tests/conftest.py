@@ -25,6 +25,7 @@ class _Scheduling(LoadScopeScheduling):  # type: ignore[misc]
 
 
 TOGETHER = (
+    "tests/test_faults.py",
     "tests/e2e/",
     "tests/test_processes.py",
     "tests/deploy/test_compose_runs.py",
