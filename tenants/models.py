@@ -93,7 +93,13 @@ class Tenant(TenantMixin):
     def ref(self) -> TenantRef:
         """What a context needs to know of the tenant."""
         return TenantRef(
-            id=self.id, slug=self.slug, name=self.name, schema=self.schema_name, role=self.role_name, state=self.status
+            id=self.id,
+            slug=self.slug,
+            name=self.name,
+            schema=self.schema_name,
+            role=self.role_name,
+            state=self.status,
+            bucket=self.bucket_name,
         )
 
     @classmethod

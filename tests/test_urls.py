@@ -23,6 +23,7 @@ TENANT: dict[str, tuple[Any, ...]] = {
     "profile": ("profile/", IN, IN, 200, 200),
     "workspace_search": ("search/?q=a", IN, IN, 200, 200),
     "brand_css": ("brand.css", 200, 200, 200, 200),
+    "file_read": ("files/no-link/", 404, 404, 404, 404),
     "api_me": ("api/v1/me/", 401, 401, 200, 200),
 }
 # for each name: its path, then anonymous, outsider, member, owner, operator

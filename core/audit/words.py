@@ -15,6 +15,7 @@ LABELS: dict[str, Promise] = {
     "operator.added": _("Operator added"),
     "operator.updated": _("Profile changed"),
     "session.started": _("Signed in"),
+    "storage.key_rotated": _("Storage key replaced"),
 }
 
 

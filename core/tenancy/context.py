@@ -26,6 +26,7 @@ class TenantRef:
     schema: str
     role: str
     state: str
+    bucket: str = ""  # the template, which is nobody, has none
 
 
 class TenantSwitchInTransaction(RuntimeError):

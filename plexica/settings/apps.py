@@ -20,6 +20,7 @@ PLATFORM_APPS = [
 PEOPLE_APPS = [
     "tenants.preferences",
     "accounts.people",
+    "storage.keys",
 ]
 # Apps without tables of their own. Django's permissions and content types are not used: their tables exist nowhere.
 TABLELESS_APPS = [

@@ -80,6 +80,7 @@ PAGES: dict[str, dict[str, Example | str]] = {
         "profile": Example("/profile/", "owner"),
         "workspace_search": FRAGMENT,
         "brand_css": DATA,
+        "file_read": DATA,
     },
 }
 # What the URL configuration does not know: errors, empty and other states.

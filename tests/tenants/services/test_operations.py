@@ -14,6 +14,7 @@ from core.actors import SYSTEM
 from core.audit.models import AuditEntry
 from core.errors import Rejected, Unavailable
 from events.outbox.models import OutboxMessage
+from storage.adapters import store
 from storage.buckets import bucket_exists, ensure_bucket
 from tenants.models import Domain, Operation, Tenant
 from tenants.schemas.making import existing_objects
@@ -75,7 +76,8 @@ def broken(monkeypatch, path, error, *, times=10**6, after=False):
 
 
 def nothing_is_left_of(tenant):
-    return not existing_objects(tenant.ref) and not bucket_exists(tenant.bucket_name)
+    name = tenant.bucket_name
+    return not (existing_objects(tenant.ref) or bucket_exists(name) or store().has_keyholder(name))
 
 
 @pytest.mark.parametrize(
@@ -192,12 +194,14 @@ def make_leftover(kind, tenant):
                 cursor.execute(sql.SQL("CREATE ROLE {}").format(sql.Identifier(tenant.role_name)))
             case "bucket":
                 ensure_bucket(tenant.bucket_name)
+            case "key":
+                store().make_key(tenant.bucket_name)
     if kind == "schema":
         with connections["ops"].cursor() as cursor:
             cursor.execute(sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(tenant.schema_name)))
 
 
-@pytest.mark.parametrize("kind", ["schema", "role", "bucket"])
+@pytest.mark.parametrize("kind", ["schema", "role", "bucket", "key"])
 def test_leftovers_are_named_and_not_touched(asked, kind):
     operation = asked()
     tenant = operation.tenant
