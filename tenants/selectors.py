@@ -5,6 +5,7 @@ from django.db.models import Count, Q, QuerySet
 
 from tenants.errors import TenantNotFound
 from tenants.models import Installation, Operation, Tenant
+from tenants.removal import labels
 
 
 @cache
@@ -47,6 +48,12 @@ def get_operation(operation_id: UUID) -> Operation:
     if operation is None:
         raise TenantNotFound(operation=str(operation_id))
     return operation
+
+
+def proof_of(operation: Operation) -> list[tuple[str, int]]:
+    """Return what a deletion counted when it looked again, as (what people call it, how many); empty before it did."""
+    named = labels()
+    return [(named.get(kind, kind), count) for kind, count in operation.facts.get("left", {}).items()]
 
 
 def latest_operation(tenant: Tenant) -> Operation | None:

@@ -68,7 +68,7 @@ def test_another_worker_finishes_what_a_killed_one_began(platform: Platform, tok
     platform.wait_active("killed-once", timeout_s=AGAIN_S)
 
     print(f"a killed worker's operation was finished {time.monotonic() - begin:.1f} s later")
-    assert platform.steps_of("killed-once") == ["done"] * 5
+    assert platform.steps_of("killed-once") == ["done"] * 6
 
 
 def test_an_operation_whose_message_was_lost_is_found(platform: Platform, token: str) -> None:

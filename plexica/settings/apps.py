@@ -103,12 +103,26 @@ SHOW_COMPONENTS = DEVELOPMENT  # the gallery at /console/components/
 
 # What every tenant gets, in this order; deletion and undo run up the list.
 TENANT_STEPS = [
+    "tenants.steps.AddressStep",
     "tenants.steps.SchemaStep",
     "tenants.preferences.steps.PreferencesStep",
     "accounts.steps.RealmStep",
     "storage.steps.BucketStep",
     "accounts.steps.FirstAdminStep",
 ]
+# What else remembers a tenant: a deletion removes it after the steps, and counts all of it at its end.
+TENANT_TRACES = [
+    "tenants.traces.Messages",
+    "tenants.traces.RememberedCalls",
+    "tenants.traces.PersonalData",
+    "tenants.traces.CacheEntries",
+]
+# How each kind of operation (tenants.models.Operation.Kind) is carried out.
+OPERATION_KINDS = {
+    "provision": "tenants.services.provisioning.Provisioning",
+    "delete": "tenants.services.deletion.Deletion",
+}
+DELETION_EXPORT_STEP = ""  # the step that a deletion with an export begins with
 HEALTH_CHECKS = [
     "core.health.checks.database",
     "core.health.checks.cache",

@@ -4,8 +4,8 @@ from rest_framework import serializers
 
 from accounts.operators.models import Operator
 from tenants.directory import address_of
+from tenants.kinds import label_of_step
 from tenants.models import Operation, OperationStep, Tenant
-from tenants.steps import step_at
 
 
 class TenantSerializer(serializers.ModelSerializer[Tenant]):
@@ -72,7 +72,7 @@ class StepSerializer(serializers.ModelSerializer[OperationStep]):
         read_only_fields = fields
 
     def get_label(self, step: OperationStep) -> str:
-        return str(step_at(step.path).label)
+        return label_of_step(step)
 
 
 class OperationSerializer(serializers.ModelSerializer[Operation]):

@@ -23,13 +23,12 @@ from core.errors import Invalid
 from superadmin.forms import TenantForm
 from tenants.directory import address_of
 from tenants.errors import SlugTaken
+from tenants.kinds import kind_of, label_of_step
 from tenants.models import Operation, OperationStep, Tenant
 from tenants.selectors import count_tenants_by_status, get_tenant, is_slug_free, latest_operation, list_tenants
 from tenants.services.lifecycle import reactivate_tenant, suspend_tenant
-from tenants.services.operations import MAX_ATTEMPTS
 from tenants.services.provisioning import request_tenant
 from tenants.slugs import validate_slug
-from tenants.steps import step_at
 
 PAGE_SIZE = 25
 SORTS = {"name": "name", "-name": "-name", "created": "created_at", "-created": "-created_at"}
@@ -39,6 +38,7 @@ STEP_STATES = {
     OperationStep.Status.RETRYING: "retry",
     OperationStep.Status.DONE: "done",
     OperationStep.Status.FAILED: "failed",
+    OperationStep.Status.UNDOING: "undoing",
     OperationStep.Status.UNDONE: "undone",
 }
 
@@ -224,9 +224,13 @@ def _shown_operation(operation: Operation) -> dict[str, Any]:
 
 
 def _outcome(operation: Operation) -> str:
-    return {"pending": "queued", "succeeded": "done", "undoing": "running", "stuck": "failed"}.get(
-        operation.status, operation.status
-    )
+    return {
+        "pending": "queued",
+        "succeeded": "done",
+        "undoing": "running",
+        "stuck": "failed",
+        "cancelled": "undone",
+    }.get(operation.status, operation.status)
 
 
 def _shown_setup(operation: Operation) -> dict[str, Any]:
@@ -252,12 +256,12 @@ def _setup_status(operation: Operation, steps: Iterable[OperationStep]) -> str:
 def _shown_step(step: OperationStep, *, undoing: bool) -> dict[str, Any]:
     state = STEP_STATES[OperationStep.Status(step.status)]
     return {
-        "label": step_at(step.path).label,
+        "label": label_of_step(step),
         "state": "undoing" if undoing and state == "done" else state,
         "note": step.error or step.detail,
         "duration_s": _seconds(step.started_at, step.finished_at),
         "attempt": step.attempt,
-        "attempts_max": MAX_ATTEMPTS,
+        "attempts_max": kind_of(step.operation).max_attempts,
         "retry_in_s": max(0, round((step.next_try_at - timezone.now()).total_seconds())) if step.next_try_at else None,
     }
 

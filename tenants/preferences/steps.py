@@ -11,6 +11,7 @@ from tenants.steps import TenantStep
 class PreferencesStep(TenantStep):
     """Gives the tenant its default settings; they go with the schema."""
 
+    key = "preferences"
     label = _("Default settings")
 
     def run(self, tenant: Tenant, inputs: dict[str, Any]) -> str:

@@ -80,16 +80,16 @@ def test_an_operator_makes_a_tenant_and_its_first_admin_signs_in(
     try:
         page.get_by_role("button", name="Create tenant").click()
         page.wait_for_url(at(f"/console/tenants/{slug}/"))
-        expect(page.get_by_text("0 of 5 steps")).to_be_visible()
-        with platform.step_held_up(slug, 4):
+        expect(page.get_by_text("0 of 6 steps")).to_be_visible()
+        with platform.step_held_up(slug, 5):
             platform.signal_group("operations", signal.SIGCONT)
-            expect(page.get_by_text("3 of 5 steps")).to_be_visible()
+            expect(page.get_by_text("4 of 6 steps")).to_be_visible()
             done = page.locator(".plx-steps li[data-state=done]")
-            expect(done).to_have_count(3)
+            expect(done).to_have_count(4)
             expect(done.first.locator(".plx-took")).to_be_visible()
     finally:
         platform.signal_group("operations", signal.SIGCONT)
-    expect(page.locator(".plx-steps li[data-state=done]")).to_have_count(5)
+    expect(page.locator(".plx-steps li[data-state=done]")).to_have_count(6)
     expect(page.get_by_role("link", name="Open workspace")).to_be_visible()
     assert page.locator(".plx-steps .plx-took").count() == 5
 

@@ -8,7 +8,7 @@ from django.db import connections
 
 from core.errors import Rejected
 from tenants.models import Operation, Tenant
-from tenants.steps import step_at
+from tenants.steps import step_named
 from tests.support import people
 from tests.support.raw import superuser
 
@@ -68,7 +68,7 @@ def test_create_tenant_ends_with_the_reason_when_it_fails(slug, monkeypatch):
     def refuse(self, tenant, inputs):
         raise Rejected(part="object storage")
 
-    monkeypatch.setattr(type(step_at("storage.steps.BucketStep")), "run", refuse)
+    monkeypatch.setattr(type(step_named("bucket")), "run", refuse)
 
     with pytest.raises(CommandError, match=f"{slug} was not set up: "):
         run("create_tenant", slug, "--admin-email", "a@cmd.example", "--here")
