@@ -16,10 +16,10 @@ from oauth2_provider.models import (
     get_refresh_token_model,
 )
 
+from accounts.identity.addresses import builtin_issuer
 from accounts.identity.builtin import keys, links
 from accounts.identity.models import CLI_CLIENT_ID, WEB_CLIENT_ID, Account, Application, PasswordLink, Realm, SigningKey
 from accounts.identity.port import NewAccount
-from accounts.identity.realms import builtin_issuer
 from core.tenancy import TenantRef, current, enter, enter_platform
 
 
