@@ -1,7 +1,7 @@
 """What the console looks at of a tenant's identities."""
 
-from django.utils.translation import gettext_lazy, ngettext
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
 
 from accounts.identity import provider
 from accounts.identity.realms import current_realm

@@ -121,7 +121,10 @@ class AddressCheck(TenantCheck):
 
     def look(self, tenant: Tenant) -> Facts:
         ref = find_by_host(f"{tenant.slug}.{settings.PUBLIC_HOST}")
-        return {"leads_here": ref is not None and ref.id == tenant.pk, "open": ref is not None and ref.state == "active"}
+        return {
+            "leads_here": ref is not None and ref.id == tenant.pk,
+            "open": ref is not None and ref.state == "active",
+        }
 
     def say(self, facts: Facts) -> Verdict:
         if not facts["leads_here"]:

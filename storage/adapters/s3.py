@@ -209,7 +209,8 @@ class S3Store:
         return [{"Key": entry["Key"]} for entry in plain]
 
     def measure_bucket(self, name: str, *, most: int) -> BucketSize:
-        objects, size_bytes, after = 0, 0, {}
+        objects = size_bytes = 0
+        after: dict[str, str] = {}
         while objects < most:
             page = self._call("s3", "list_objects_v2", Bucket=name, **after)
             objects += len(page.get("Contents", []))

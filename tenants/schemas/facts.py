@@ -25,7 +25,9 @@ _FOREIGN = """
     WHERE (n.nspname LIKE 't\\_%%' OR n.nspname = 'core_template') AND n.nspname <> %(schema)s
       AND has_schema_privilege(%(role)s, n.oid, 'USAGE')
 """
-_POWERS = "SELECT rolsuper OR rolcreaterole OR rolcreatedb OR rolbypassrls OR rolcanlogin FROM pg_roles WHERE rolname = %s"
+_POWERS = (
+    "SELECT rolsuper OR rolcreaterole OR rolcreatedb OR rolbypassrls OR rolcanlogin FROM pg_roles WHERE rolname = %s"
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,5 +34,5 @@ def rename_tenant(*, tenant_id: UUID, name: str, actor: Actor, expected_version:
     tenant.version += 1
     tenant.save(update_fields=["name", "version"])
     audit.record(actor=actor, action="tenant.renamed", target=tenant, before=before, after=tenant.name)
-    publish(TenantRenamed(tenant_id=tenant.pk, name=tenant.name), actor=actor)
+    publish(TenantRenamed(tenant_id=tenant.pk), actor=actor)
     return tenant
