@@ -16,7 +16,7 @@ class BucketStep(TenantStep):
 
     key = "bucket"
     label = _("Bucket")
-    makes: ClassVar[Mapping[str, str | Promise]] = {"bucket": _("Bucket"), "key": _("Key to the bucket")}
+    makes: ClassVar[Mapping[str, str | Promise]] = {"bucket": _("Bucket"), "key": _("Bucket’s key")}
 
     def run(self, tenant: Tenant, inputs: dict[str, Any]) -> str:
         ensure_bucket(tenant.bucket_name)

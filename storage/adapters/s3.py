@@ -210,7 +210,7 @@ class S3Store:
 
     def measure_bucket(self, name: str, *, most: int) -> BucketSize:
         objects = size_bytes = 0
-        after: dict[str, str] = {}
+        after: dict[str, Any] = {}
         while objects < most:
             page = self._call("s3", "list_objects_v2", Bucket=name, **after)
             objects += len(page.get("Contents", []))

@@ -8,19 +8,19 @@ from core.audit.models import AuditEntry
 from core.errors import Invalid, Rejected
 from core.tenancy import enter
 from events.outbox.models import OutboxMessage
+from storage.adapters import store
 from storage.buckets import bucket_exists, ensure_bucket
-from tenants import fleet
 from tenants.errors import CannotGiveUp, OperationChanged, OperationNotStuck, SlugTaken
 from tenants.models import Domain, Operation, Tenant
 from tenants.preferences.models import Preferences
-from tenants.schemas import making
+from tenants.schemas import making, template
 from tenants.selectors import get_operation
 from tenants.services.answers import give_up_operation, retry_operation
 from tenants.services.deletion import request_deletion
 from tenants.steps import step_named
 from tests.support.raw import inside
 
-KINDS = ["schema", "role", "bucket", "address", "whole schema"]
+KINDS = ["schema", "role", "bucket", "key", "address", "whole schema"]
 
 
 def plant(kind, tenant):
@@ -34,12 +34,14 @@ def plant(kind, tenant):
             with ops.cursor() as cursor:
                 cursor.execute(sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(tenant.schema_name)))
         case "whole schema":
-            making.make_schema(tenant.ref, fleet.current_template())
+            making.make_schema(tenant.ref, template.current_template())
             step_named("realm").run(tenant, {})
             with enter(tenant.ref):
                 Preferences.objects.create(pk=1, name="An earlier life", language="", time_zone="Asia/Tokyo")
         case "bucket":
             ensure_bucket(tenant.bucket_name)
+        case "key":
+            store().make_key(tenant.bucket_name)
 
 
 @pytest.fixture
@@ -63,6 +65,7 @@ def what_exists(tenant):
     return (
         sorted(making.existing_objects(tenant.ref)),
         bucket_exists(tenant.bucket_name),
+        store().has_keyholder(tenant.bucket_name),
         set(Domain.objects.filter(domain=tenant.slug).values_list("tenant_id", flat=True)),
     )
 
@@ -98,7 +101,7 @@ def test_a_stopped_operation_cleans_when_it_is_told_to(planted, go, operator, ki
     assert any(name.startswith(kind.removeprefix("whole ")) for name in cleaned.facts["leftovers"])
 
 
-@pytest.mark.parametrize("kind", ["role", "bucket", "address", "whole schema"])
+@pytest.mark.parametrize("kind", ["role", "bucket", "key", "address", "whole schema"])
 def test_a_stopped_operation_adopts_when_it_is_told_to(planted, go, operator, kind):
     operation = go(planted(kind))
 
@@ -141,11 +144,11 @@ def test_an_adopted_schema_has_a_fresh_role_with_the_rights_of_any_other(planted
 
 def rights_in(tenant):
     query = """
-        SELECT c.relname, array_agg(a.privilege_type ORDER BY 1) FROM pg_class c, aclexplode(c.relacl) a
+        SELECT c.relname, array_agg(a.privilege_type ORDER BY a.privilege_type) FROM pg_class c, aclexplode(c.relacl) a
         WHERE c.relnamespace = %s::regnamespace AND a.grantee = %s::regrole GROUP BY 1
-        UNION ALL SELECT '', array_agg(a.privilege_type ORDER BY 1) FROM pg_namespace n, aclexplode(n.nspacl) a
+        UNION ALL SELECT '', array_agg(a.privilege_type ORDER BY a.privilege_type) FROM pg_namespace n, aclexplode(n.nspacl) a
         WHERE n.nspname = %s AND a.grantee = %s::regrole
-        UNION ALL SELECT 'later ' || d.defaclobjtype::text, array_agg(a.privilege_type ORDER BY 1)
+        UNION ALL SELECT 'later ' || d.defaclobjtype::text, array_agg(a.privilege_type ORDER BY a.privilege_type)
         FROM pg_default_acl d, aclexplode(d.defaclacl) a
         WHERE d.defaclnamespace = %s::regnamespace AND a.grantee = %s::regrole GROUP BY 1
     """
@@ -230,7 +233,7 @@ def test_who_gives_up_leaves_what_was_found_and_frees_the_slug(planted, asked, g
     ended = go(operation)
 
     assert (ended.status, ended.tenant.status) == (Operation.Status.FAILED, Tenant.Status.FAILED)
-    assert what_exists(ended.tenant)[:2] == before[:2]
+    assert what_exists(ended.tenant)[:3] == before[:3]
     assert AuditEntry.objects.get(action="operation.given_up", target_id=ended.tenant_id).reason == "wrong name"
     assert asked(ended.tenant.slug)
 
