@@ -56,6 +56,13 @@ PLATFORM: dict[str, tuple[Any, ...]] = {
     "api_tenant": ("api/v1/tenants/acme-corp/", 401, 401, 401, 401, 200),
     "api_tenant_suspend": ("api/v1/tenants/acme-corp/suspend/", 401, 401, 401, 401, 405),
     "api_tenant_reactivate": ("api/v1/tenants/acme-corp/reactivate/", 401, 401, 401, 401, 405),
+    "api_tenant_undo_deletion": ("api/v1/tenants/acme-corp/undo-deletion/", 401, 401, 401, 401, 405),
+    "api_tenant_delete_now": ("api/v1/tenants/acme-corp/delete-now/", 401, 401, 401, 401, 405),
+    "api_tenant_operations": ("api/v1/tenants/acme-corp/operations/", 401, 401, 401, 401, 200),
+    "api_tenant_audit": ("api/v1/tenants/acme-corp/audit/", 401, 401, 401, 401, 200),
+    "api_operations": ("api/v1/operations/", 401, 401, 401, 401, 200),
+    "api_operation_retry": (f"api/v1/operations/{OPERATION}/retry/", 401, 401, 401, 401, 405),
+    "api_operation_give_up": (f"api/v1/operations/{OPERATION}/give-up/", 401, 401, 401, 401, 405),
     "api_operation": (f"api/v1/operations/{OPERATION}/", 401, 401, 401, 401, 404),
     "api_me": ("api/v1/me/", 401, 401, 401, 401, 200),
 }
