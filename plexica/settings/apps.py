@@ -124,6 +124,14 @@ OPERATION_KINDS = {
     "delete": "tenants.services.deletion.Deletion",
 }
 DELETION_EXPORT_STEP = ""  # the step that a deletion with an export begins with
+# The parts of a tenant that the console can look at, in this order.
+TENANT_CHECKS = [
+    "tenants.infrastructure.AddressCheck",
+    "tenants.infrastructure.SchemaCheck",
+    "tenants.infrastructure.RoleCheck",
+    "accounts.checks.RealmCheck",
+    "storage.checks.BucketCheck",
+]
 HEALTH_CHECKS = [
     "core.health.checks.database",
     "core.health.checks.cache",
