@@ -25,7 +25,7 @@ from django.utils import timezone
 from core.tenancy import TenantRef
 from tenants.fleet import ledger
 from tenants.fleet.models import Run, TenantRecord
-from tenants.fleet.plans import Plan, make_plan
+from tenants.fleet.plans import Plan, make_plans
 from tenants.fleet.running import Lane, connect, error_state
 from tenants.fleet.states import read_groups
 from tenants.schemas.making import OPS
@@ -134,7 +134,7 @@ def only_run() -> Iterator[Callable[[], None]]:
 def plan_fleet(only: tuple[str, ...] = ()) -> tuple[list[Plan], int]:
     """Return the plans of all groups that lack something, and how many tenants there are. Changes nothing."""
     groups = read_groups(_ids(only) if only else None)
-    plans = [plan for plan in map(make_plan, groups) if plan.segments]
+    plans = make_plans(groups)
     return plans, sum(len(group.tenants) for group in groups)
 
 
@@ -186,7 +186,7 @@ class _Fleet:
         """Return the turns of all who are behind and were not met yet."""
         groups = read_groups(only)
         self.tenant_count = sum(len(group.tenants) for group in groups)
-        plans = [plan for plan in map(make_plan, groups) if plan.segments]
+        plans = make_plans(groups)
         behind = [(plan, ref) for plan in plans for ref in plan.group.tenants if ref.id not in self.met]
         if not behind:
             return []
@@ -359,8 +359,11 @@ class _Queue:
         if (state in LOCKED or lost) and self._put_aside(task):
             return
         record = task.record
-        if not lost and not read_groups({task.ref.id}):
+        now = [] if lost else read_groups({task.ref.id})
+        if not lost and not now:
             ledger.end_record(record, TenantRecord.Status.GONE)
+        elif now and now[0].applied.issuperset(task.plan.keys):  # by the backend of a run that was killed just now
+            ledger.end_record(record, TenantRecord.Status.DONE)
         elif state in LOCKED:
             ledger.end_record(record, TenantRecord.Status.BUSY, error=_sentence(error))
         else:

@@ -28,7 +28,7 @@ from tests.support import database
 EVERYTHING = ("operations", "worker", "scheduler", "web")
 GRACE_S = 10.0  # within which a process ends after SIGTERM
 # Valkey's databases: each test process has two of 2 to 15, counted from below, and the one without xdist 14 and 15
-QUEUES = {"walks": 12, "compose": 10, "processes": 8}
+QUEUES = {"walks": 12, "compose": 10, "processes": 8, "fleet": 6}
 T = TypeVar("T")
 
 
