@@ -29,7 +29,8 @@ def run(ground: Ground, size: int = 200) -> Iterator[Figure]:
     migrations_hash.cache_clear()
     update_template()
     lanes = Options().concurrency
-    ours, bare = [], []
+    ours: list[float] = []
+    bare: list[float] = []
     ground.say("ours and the bare SQL in turn")
     for _ in range(ROUNDS):
         for series, way in ((bare, lambda: _replay(tenants, lanes)), (ours, migrate_fleet)):

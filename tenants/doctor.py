@@ -25,7 +25,7 @@ OVERDUE = timedelta(minutes=1)
 SET_UP, NO_OPS = "run manage.py setup_database", "set PLEXICA_DATABASE_OPS_URL"
 
 
-def _ask(query: str, *values: object) -> list[tuple[Any, ...]]:
+def _ask(query: str, *values: Any) -> list[tuple[Any, ...]]:
     with connections[OPS].cursor() as cursor:
         cursor.execute(query, values or None)
         rows: list[tuple[Any, ...]] = cursor.fetchall()

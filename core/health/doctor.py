@@ -69,10 +69,11 @@ def parts_answer() -> Iterator[Line]:
 
 def valkey() -> Iterator[Line]:
     """Version of the cache's server, and whether the broker's may throw messages away."""
-    for part, url in (("cache", settings.CACHES["default"]["LOCATION"]), ("broker", settings.CELERY_BROKER_URL)):
+    location: Any = settings.CACHES["default"]["LOCATION"]
+    for part, url in (("cache", location), ("broker", settings.CELERY_BROKER_URL)):
         try:
             with Redis.from_url(url, socket_timeout=PING_S, socket_connect_timeout=PING_S) as client:
-                info: dict[str, Any] = client.info()  # type: ignore[assignment]
+                info: dict[str, Any] = client.info()
         except RedisError:
             continue  # `parts_answer` says it
         version = str(info.get("valkey_version") or info["redis_version"])

@@ -198,9 +198,12 @@ def _look_at_altered_column(old: "models.Field[Any, Any]", new: "models.Field[An
 def _look_at_indexes_of(
     old: "models.Field[Any, Any] | None", new: "models.Field[Any, Any]"
 ) -> Iterator[tuple[str, str]]:
-    had = old is not None and (old.db_index or old.unique)
-    if (new.db_index or new.unique) and not had:
+    if _has_index(new) and not (old is not None and _has_index(old)):
         yield BLOCKS_WRITES, "an index in Meta, made by AddIndexConcurrently"
+
+
+def _has_index(column: Any) -> bool:
+    return bool(column.db_index or column.unique)
 
 
 def _type_of(column: "models.Field[Any, Any]") -> str:
