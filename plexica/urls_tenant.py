@@ -9,6 +9,7 @@ __all__ = ["handler400", "handler403", "handler404", "handler500", "urlpatterns"
 
 urlpatterns = [
     path("", include("workspace.urls")),
+    path("files/", include("storage.urls")),
     path("api/v1/", include("workspace.api.urls")),
     *common,
 ]

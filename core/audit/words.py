@@ -9,12 +9,23 @@ LABELS: dict[str, Promise] = {
     "tenant.provisioning_failed": _("Setting up failed"),
     "tenant.first_admin_link_shown": _("First admin’s link shown"),
     "tenant.suspended": _("Tenant suspended"),
+    "tenant.renamed": _("Tenant renamed"),
     "tenant.reactivated": _("Tenant reactivated"),
+    "tenant.deletion_requested": _("Deletion requested"),
+    "tenant.deletion_hastened": _("Deletion hastened"),
+    "tenant.deletion_undone": _("Deletion called off"),
+    "tenant.deleted": _("Tenant deleted"),
+    "operation.stuck": _("Operation stuck"),
+    "operation.retried": _("Operation retried"),
+    "operation.given_up": _("Operation given up"),
+    "operation.leftovers_adopted": _("Leftovers adopted"),
+    "operation.leftovers_cleaned": _("Leftovers removed"),
     "member.added": _("Joined the team"),
     "member.updated": _("Profile changed"),
     "operator.added": _("Operator added"),
     "operator.updated": _("Profile changed"),
     "session.started": _("Signed in"),
+    "storage.key_rotated": _("Storage key replaced"),
 }
 
 

@@ -21,6 +21,7 @@ PLATFORM_APPS = [
 PEOPLE_APPS = [
     "tenants.preferences",
     "accounts.people",
+    "storage.keys",
 ]
 # Apps without tables of their own. Django's permissions and content types are not used: their tables exist nowhere.
 TABLELESS_APPS = [
@@ -103,11 +104,33 @@ SHOW_COMPONENTS = DEVELOPMENT  # the gallery at /console/components/
 
 # What every tenant gets, in this order; deletion and undo run up the list.
 TENANT_STEPS = [
+    "tenants.steps.AddressStep",
     "tenants.steps.SchemaStep",
     "tenants.preferences.steps.PreferencesStep",
     "accounts.steps.RealmStep",
     "storage.steps.BucketStep",
     "accounts.steps.FirstAdminStep",
+]
+# What else remembers a tenant: a deletion removes it after the steps, and counts all of it at its end.
+TENANT_TRACES = [
+    "tenants.traces.Messages",
+    "tenants.traces.RememberedCalls",
+    "tenants.traces.PersonalData",
+    "tenants.traces.CacheEntries",
+]
+# How each kind of operation (tenants.models.Operation.Kind) is carried out.
+OPERATION_KINDS = {
+    "provision": "tenants.services.provisioning.Provisioning",
+    "delete": "tenants.services.deletion.Deletion",
+}
+DELETION_EXPORT_STEP = ""  # the step that a deletion with an export begins with
+# The parts of a tenant that the console can look at, in this order.
+TENANT_CHECKS = [
+    "tenants.infrastructure.AddressCheck",
+    "tenants.infrastructure.SchemaCheck",
+    "tenants.infrastructure.RoleCheck",
+    "accounts.checks.RealmCheck",
+    "storage.checks.BucketCheck",
 ]
 HEALTH_CHECKS = [
     "core.health.checks.database",

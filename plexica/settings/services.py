@@ -1,9 +1,10 @@
 """Valkey, Celery, object storage, mail."""
 
 from pathlib import Path
+from typing import Literal
 from urllib.parse import unquote, urlsplit
 
-from pydantic import Field
+from pydantic import Field, ValidationInfo, field_validator
 
 from plexica.settings.environment import Environment, load
 from plexica.settings.site import DEVELOPMENT, STATICFILES_BACKEND
@@ -12,15 +13,31 @@ from plexica.settings.site import DEVELOPMENT, STATICFILES_BACKEND
 class Services(Environment):
     redis_url: str = Field(description="redis://host:port/0, the cache")
     broker_url: str = Field(description="redis://host:port/1, Celery's queues")
+    storage: Literal["s3", "files"] = Field(
+        "s3", description="Where tenants' files are: buckets over S3, or folders below `storage_root` (one machine)"
+    )
+    storage_root: str = Field("var/files", description="With storage=files: the folder that holds tenants' folders")
     s3_endpoint_url: str = Field("", description="Object storage that speaks S3; empty: AWS")
-    s3_access_key: str = Field(description="May make and delete buckets")
-    s3_secret_key: str = Field(description="Secret of s3_access_key")
+    s3_iam_endpoint_url: str = Field("", description="Its IAM API, which makes tenants' keys; empty: s3_endpoint_url")
+    s3_access_key: str = Field(
+        "",
+        validate_default=True,
+        description="May make and delete buckets, IAM users, their policies and keys; tenants' files use their own",
+    )
+    s3_secret_key: str = Field("", validate_default=True, description="Secret of s3_access_key")
     s3_region: str = Field("us-east-1", description="Region of the buckets")
     email_url: str = Field(
         "", description="smtp+starttls://user:password@host, smtps://..., or smtp:// (never encrypted)"
     )
     mail_dir: str = Field("", description="Development: mails are written there as files")
     mail_from: str = Field("Plexica <no-reply@plexica.example>", description="Sender of mails")
+
+    @field_validator("s3_access_key", "s3_secret_key")
+    @classmethod
+    def _is_there_for_s3(cls, value: str, info: ValidationInfo) -> str:
+        if not value and info.data.get("storage") == "s3":
+            raise ValueError("is needed, unless PLEXICA_STORAGE is files")
+        return value
 
 
 _services = load(Services)
@@ -62,10 +79,13 @@ CELERY_BEAT_SCHEDULE = {
 CELERY_BEAT_SCHEDULE_FILENAME = "var/celerybeat-schedule"
 
 STORAGES = {
-    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "default": {"BACKEND": "storage.tenant_files.TenantFiles"},
     "staticfiles": {"BACKEND": STATICFILES_BACKEND},
 }
+STORAGE = _services.storage
+STORAGE_ROOT = str(Path(_services.storage_root).resolve())
 S3_ENDPOINT_URL = _services.s3_endpoint_url or None
+S3_IAM_ENDPOINT_URL = _services.s3_iam_endpoint_url or S3_ENDPOINT_URL
 S3_ACCESS_KEY = _services.s3_access_key
 S3_SECRET_KEY = _services.s3_secret_key
 S3_REGION = _services.s3_region

@@ -35,7 +35,7 @@ def update_template() -> SchemaTemplate:
     """Bring the template's schema up to date and keep its DDL and rows for this code's migrations."""
     with connections[OPS].cursor() as cursor:
         cursor.execute(f"CREATE SCHEMA IF NOT EXISTS {TEMPLATE_SCHEMA}")
-    _migrate_template()
+    migrate_schema(TEMPLATE)
     with owner_cursor(TEMPLATE) as cursor:
         text = read_schema(cursor, TEMPLATE_SCHEMA)
     template, _ = SchemaTemplate.objects.using(OPS).update_or_create(
@@ -54,9 +54,12 @@ def current_template() -> SchemaTemplate:
     return template
 
 
-def _migrate_template() -> None:
-    """Apply what is missing. Targets are named one by one: Django would record the platform's apps as applied, too."""
-    with enter(TEMPLATE):
+def migrate_schema(ref: TenantRef) -> None:
+    """Apply to one schema what is missing, as Django does it: for the template, and for a schema that is adopted.
+
+    Targets are named one by one: Django would record the platform's apps as applied, too.
+    """
+    with enter(ref):
         executor = MigrationExecutor(connections[OPS])
         targets = [node for node in executor.loader.graph.leaf_nodes() if node[0] in tenant_labels()]
         plan = executor.migration_plan(targets)

@@ -1,0 +1,97 @@
+"""A folder for each bucket below one root: for installations of one machine. Folders have no keys."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+from django.conf import settings
+from django.core.files.storage import FileSystemStorage
+
+from core.errors import Rejected, Unavailable
+from storage.adapters.port import BucketSize, Key
+from storage.names import checked_bucket
+
+_NO_KEYS: Final = "a folder has no keys"
+
+
+class BucketFolder(FileSystemStorage):
+    """Files of one bucket, readable by the platform's own user alone."""
+
+    def listdir(self, path: str) -> tuple[list[str], list[str]]:
+        """Return folders and files in a folder; one that does not exist is empty, as in S3."""
+        try:
+            return super().listdir(path)
+        except FileNotFoundError:
+            return [], []
+
+    def _open(self, name: str, mode: str = "rb") -> Any:
+        if "w" in mode:
+            Path(self.path(name)).parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        return super()._open(name, mode)  # type: ignore[misc]
+
+
+class FileStore:
+    has_keys = False
+
+    def bucket_exists(self, name: str) -> bool:
+        with _translated():
+            return self._folder(name).is_dir()
+
+    def ensure_bucket(self, name: str) -> None:
+        with _translated():
+            self._folder(name).mkdir(parents=True, exist_ok=True, mode=0o700)
+
+    def delete_bucket_with_contents(self, name: str) -> None:
+        with _translated():
+            shutil.rmtree(self._folder(name))
+
+    def measure_bucket(self, name: str, *, most: int) -> BucketSize:
+        objects = size_bytes = 0
+        with _translated():
+            for folder, _folders, files in os.walk(self._folder(name)):
+                objects += len(files)
+                size_bytes += sum((Path(folder) / file).stat().st_size for file in files)
+                if objects >= most:
+                    return BucketSize(objects, size_bytes, is_complete=False)
+        return BucketSize(objects, size_bytes, is_complete=True)
+
+    def has_keyholder(self, bucket: str) -> bool:
+        return False
+
+    def make_key(self, bucket: str) -> Key:
+        raise NotImplementedError(_NO_KEYS)
+
+    def list_key_ids(self, bucket: str) -> list[str]:
+        return []
+
+    def delete_key(self, bucket: str, key_id: str) -> None:
+        raise NotImplementedError(_NO_KEYS)
+
+    def delete_keyholder(self, bucket: str) -> None:
+        """Nothing to delete."""
+
+    def is_in_force(self, bucket: str, key: Key) -> bool:
+        raise NotImplementedError(_NO_KEYS)
+
+    def files(self, bucket: str, key: Key | None) -> BucketFolder:
+        return BucketFolder(
+            location=str(self._folder(bucket)), file_permissions_mode=0o600, directory_permissions_mode=0o700
+        )
+
+    def _folder(self, name: str) -> Path:
+        return Path(settings.STORAGE_ROOT) / checked_bucket(name)
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except FileNotFoundError:
+        return  # a bucket that is to be deleted was gone before
+    except PermissionError as error:
+        raise Rejected(part="object storage", code=os.strerror(error.errno or 0)) from error
+    except OSError as error:
+        raise Unavailable(part="object storage") from error

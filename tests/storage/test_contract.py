@@ -1,0 +1,180 @@
+"""What every adapter of object storage does alike: the real S3 server with tenants' keys, and folders."""
+
+import hashlib
+import threading
+
+import pytest
+from django.core.files.base import ContentFile, File
+
+from core.errors import Rejected
+from tests.support.threads import run_together
+
+MB = 1024 * 1024
+
+
+def test_a_bucket_is_made_found_and_deleted_and_each_may_be_repeated(adapter, new_bucket):
+    name = new_bucket()
+    adapter.ensure_bucket(name)
+    assert adapter.bucket_exists(name)
+
+    for _ in range(2):
+        adapter.delete_bucket_with_contents(name)
+
+        assert not adapter.bucket_exists(name)
+
+
+def test_a_bucket_goes_with_everything_in_it(adapter, new_bucket, opened):
+    name = new_bucket()
+    files = opened(name)
+    for path in ("a.txt", "deep/er/b.txt"):
+        files.save(path, ContentFile(b"x"))
+
+    adapter.delete_bucket_with_contents(name)
+    adapter.ensure_bucket(name)
+
+    assert not files.exists("a.txt")
+    assert files.listdir("") == ([], [])
+
+
+@pytest.mark.parametrize("name", ["../up", "a/b", "a..b/../c", "UPPER", "x", ""])
+def test_a_bucket_of_a_wrong_name_is_refused(adapter, name):
+    with pytest.raises(Rejected):
+        adapter.ensure_bucket(name)
+
+
+def test_what_is_saved_can_be_read(opened):
+    files = opened()
+
+    name = files.save("notes/today.txt", ContentFile("Grüße\n".encode()))
+
+    assert name == "notes/today.txt"
+    assert files.exists(name)
+    assert files.size(name) == len("Grüße\n".encode())
+    with files.open(name) as file:
+        assert file.read() == "Grüße\n".encode()
+
+
+def test_a_text_file_is_read_line_by_line(opened):
+    files = opened()
+    files.save("list.csv", ContentFile(b"a,1\nb,2\n"))
+
+    with files.open("list.csv") as file:
+        assert [line.strip() for line in file] == [b"a,1", b"b,2"]
+
+
+def test_a_file_that_is_opened_for_writing_is_there_when_it_is_closed(opened):
+    files = opened()
+
+    with files.open("new/report.bin", "wb") as file:
+        file.write(b"first ")
+        file.write(b"second")
+
+    with files.open("new/report.bin") as file:
+        assert file.read() == b"first second"
+
+
+def test_an_empty_file_is_a_file(opened):
+    files = opened()
+
+    files.save("empty", ContentFile(b""))
+
+    assert files.exists("empty")
+    assert files.size("empty") == 0
+
+
+def test_a_missing_file_is_pythons_own_error(opened):
+    files = opened()
+
+    assert not files.exists("nothing.txt")
+    for ask in (files.open, files.size, files.get_modified_time):
+        with pytest.raises(FileNotFoundError):
+            ask("nothing.txt")
+
+
+def test_deleting_may_be_repeated(opened):
+    files = opened()
+    files.save("a.txt", ContentFile(b"x"))
+
+    for _ in range(2):
+        files.delete("a.txt")
+
+        assert not files.exists("a.txt")
+
+
+def test_a_folder_lists_its_folders_and_files(opened):
+    files = opened()
+    for path in ("a.txt", "b.txt", "sub/c.txt", "sub/deeper/d.txt"):
+        files.save(path, ContentFile(b"x"))
+
+    folders, names = files.listdir("")
+    inner = files.listdir("sub")
+
+    assert (sorted(folders), sorted(names)) == (["sub"], ["a.txt", "b.txt"])
+    assert (list(inner[0]), list(inner[1])) == (["deeper"], ["c.txt"])
+    assert files.listdir("nowhere") == ([], [])
+
+
+def test_a_taken_name_is_never_written_over(opened):
+    files = opened()
+    first = files.save("report.pdf", ContentFile(b"first"))
+
+    second = files.save("report.pdf", ContentFile(b"second"))
+
+    assert first != second
+    assert second.endswith(".pdf")
+    with files.open(first) as one, files.open(second) as two:
+        assert (one.read(), two.read()) == (b"first", b"second")
+
+
+def test_of_two_that_save_one_name_at_once_both_keep_their_file(opened):
+    files = opened()
+    together = threading.Barrier(4)
+
+    def save(number):
+        together.wait(timeout=10)
+        return files._save("same.txt", ContentFile(b"%d" % number))  # past the look whether the name is free
+
+    names = run_together(*(lambda n=n: save(n) for n in range(4)))
+
+    assert len(set(names)) == 4
+    assert sorted(files.open(name).read() for name in names) == [b"0", b"1", b"2", b"3"]
+
+
+def test_a_big_file_goes_through_in_pieces(opened, tmp_path):
+    files, path = opened(), tmp_path / "big.bin"
+    digest = hashlib.sha256()
+    with path.open("wb") as file:
+        for number in range(20):
+            block = bytes([number]) * MB
+            digest.update(block)
+            file.write(block)
+
+    with path.open("rb") as file:
+        name = files.save("big.bin", File(file))
+
+    read = hashlib.sha256()
+    with files.open(name) as file:
+        for chunk in file.chunks(256 * 1024):
+            assert len(chunk) <= 256 * 1024
+            read.update(chunk)
+    assert files.size(name) == 20 * MB
+    assert read.digest() == digest.digest()
+
+
+def test_a_name_may_have_letters_of_any_language_and_spaces(opened):
+    files = opened()
+    name = "Verträge 2026/Città & più (1).pdf"
+
+    assert files.save(name, ContentFile(b"x")) == name
+    assert files.exists(name)
+    assert files.listdir("Verträge 2026")[1] == ["Città & più (1).pdf"]
+
+
+def test_threads_share_one_storage(opened):
+    files = opened()
+
+    def work(number):
+        name = files.save(f"{number}.txt", ContentFile(b"%d" % number))
+        return files.open(name).read()
+
+    assert run_together(*(lambda n=n: work(n) for n in range(8))) == [b"%d" % n for n in range(8)]
