@@ -17,10 +17,12 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from io import StringIO
 from typing import Any, Literal, Self
 
 import psycopg
 from psycopg import sql
+from redis import Redis
 
 from deploy.embedded.paths import Tree
 from deploy.embedded.servers import USUAL
@@ -103,8 +105,8 @@ class Ground:
 
         self.say(f"making the database {self.database}")
         django.setup()
-        call_command("setup_database", verbosity=0, stdout=open(os.devnull, "w"))  # noqa: SIM115
-        call_command("migrate", verbosity=0, stdout=open(os.devnull, "w"))  # noqa: SIM115
+        for command in ("setup_database", "migrate"):
+            call_command(command, verbosity=0, stdout=StringIO())
 
     def _clear(self) -> None:
         """Drop the database first: a role that owns or may do something there can't be dropped."""
@@ -120,6 +122,9 @@ class Ground:
                     admin.execute(sql.SQL("DROP ROLE {}").format(sql.Identifier(role)))
         if code:
             self._delete_buckets(code)
+        for variable in VALKEY:
+            with Redis.from_url(os.environ[variable]) as valkey:
+                valkey.flushdb()
 
     def _installation(self) -> str:
         from tenants.selectors import installation_code

@@ -11,7 +11,7 @@ from plexica.settings.environment import Environment, check_port, load
 class Database(Environment):
     database_url: str = Field(description="postgresql://px_app:...@host:port/name, every process")
     database_ops_url: str = Field(
-        "", description="postgresql://px_ops:..., operations worker, migrate and migrate_schemas only"
+        "", description="postgresql://px_ops:..., operations worker, and commands of manage.py that work on schemas"
     )
     database_admin_url: str = Field("", description="A superuser, only for manage.py setup_database")
     database_pool_max: int = Field(

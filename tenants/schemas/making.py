@@ -74,8 +74,10 @@ def grant_restrictions(role: str) -> sql.Composed:
     }
     revoke = sql.SQL("REVOKE {rights} ON {table} FROM {role};\n")
     return sql.Composed(
-        revoke.format(rights=sql.SQL(rights), table=sql.Identifier(table), role=sql.Identifier(role))
-        for table, rights in taken.items()
+        [
+            revoke.format(rights=sql.SQL(rights), table=sql.Identifier(table), role=sql.Identifier(role))
+            for table, rights in taken.items()
+        ]
     )
 
 
