@@ -37,7 +37,14 @@ FEW = 10
 OURS, PLAIN = "px_bench_requests", "px_bench_plain"
 CACHE, PLAIN_CACHE, QUEUES = 2, 3, 4  # Valkey's databases
 # what a copy takes over from the model: everything that a signed-in read touches
-COPIED = ("identity_realm", "people_role", "people_person", "people_roleassignment", "django_session", "preferences_preferences")
+COPIED = (
+    "identity_realm",
+    "people_role",
+    "people_person",
+    "people_roleassignment",
+    "django_session",
+    "preferences_preferences",
+)
 MANY_ROLES = (2_000, 10_000)
 Figure = dict[str, Any]
 
@@ -275,7 +282,12 @@ def _make_copies(model: Any, count: int) -> None:
     def make(number: int) -> None:
         slug = f"bench-copy-{number}"
         tenant = Tenant.new(
-            installation=installation, slug=slug, name=slug, admin_email="a@bench.example", admin_name="A", status="active"
+            installation=installation,
+            slug=slug,
+            name=slug,
+            admin_email="a@bench.example",
+            admin_name="A",
+            status="active",
         )
         making.make_schema(tenant.ref, template)
         with making.owner_cursor(tenant.ref) as cursor:
@@ -344,9 +356,7 @@ def _web(application: str, env: dict[str, str], log: Path) -> Iterator[int]:
     granian = Path(sys.prefix) / "bin" / "granian"
     options = ["--host=127.0.0.1", f"--port={port}", "--workers=1", "--blocking-threads=4"]
     with log.open("wb") as out:
-        server = subprocess.Popen(
-            [granian, "--interface=wsgi", application, *options], env=own, stdout=out, stderr=out
-        )
+        server = subprocess.Popen([granian, "--interface=wsgi", application, *options], env=own, stdout=out, stderr=out)
         try:
             _wait_for(port, server, log)
             yield port
