@@ -9,8 +9,8 @@ from django.utils import timezone
 from django.utils.translation import get_language
 
 from accounts.identity import provider
+from accounts.identity.addresses import origin
 from accounts.identity.models import Account
-from accounts.identity.realms import origin
 from core.tenancy import current
 
 

@@ -1,7 +1,10 @@
 """What every tenant gets from this room: a realm with the built-in roles, and a first admin."""
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
+from django.db import transaction
+from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from accounts.identity import provider
@@ -16,7 +19,9 @@ from tenants.steps import Leftover, TenantStep
 class RealmStep(TenantStep):
     """Gives the tenant its realm, with keys, clients and the built-in roles."""
 
+    key = "realm"
     label = _("Realm")
+    makes: ClassVar[Mapping[str, str | Promise]] = {"realm": _("Realm")}
 
     def run(self, tenant: Tenant, inputs: dict[str, Any]) -> str:
         issuer = provider().make_realm(tenant.ref)
@@ -25,21 +30,21 @@ class RealmStep(TenantStep):
         return issuer
 
     def undo(self, tenant: Tenant) -> None:
-        """Nothing: the built-in issuer's realm stands in the schema and goes with it."""
+        provider().delete_realm(tenant.ref)
 
     def find_leftovers(self, tenant: Tenant) -> list[Leftover]:
-        """None: the schema is looked for by its own step."""
-        return []
+        return [Leftover("realm", tenant.slug)] if provider().realm_exists(tenant.ref) else []
 
 
 class FirstAdminStep(TenantStep):
     """Makes the first admin's account and sends the link that sets its password."""
 
+    key = "first_admin"
     label = _("First admin")
 
     def run(self, tenant: Tenant, inputs: dict[str, Any]) -> str:
         account = provider().make_account(tenant.ref, email=tenant.admin_email, name=tenant.admin_name)
-        with enter(tenant.ref):
+        with enter(tenant.ref), transaction.atomic():
             add_person(
                 realm=current_realm(),
                 subject=account.subject,
@@ -47,5 +52,6 @@ class FirstAdminStep(TenantStep):
                 name=tenant.admin_name,
                 role="admin",
             )
+        with enter(tenant.ref):
             mail_password_link.delay(subject=account.subject)
         return tenant.admin_email

@@ -14,13 +14,15 @@ from core.tenancy import current, enter, enter_platform
 HEADER = "plexica_tenant"
 POSTPONE_S = 60
 GONE = ("deleted", "failed")  # neither schema nor role is left
+STOPPED = ("suspended", "deleting")  # until it is active again, or gone
 log = structlog.get_logger(__name__)
 
 
 class TenantTask(Task):  # type: ignore[type-arg]
     """Base of all tasks: takes the sender's tenant along and enters it before running.
 
-    A suspended tenant's task is postponed by a minute, again and again; a deleted tenant's is dropped.
+    A suspended tenant's task is postponed by a minute, again and again, and so is one of a tenant that waits for its
+    deletion; a deleted tenant's is dropped.
     """
 
     abstract = True
@@ -48,7 +50,7 @@ class TenantTask(Task):  # type: ignore[type-arg]
         if ref is None or ref.state in GONE:
             log.info("task_dropped", task=self.name, tenant=tenant_id)
             return None
-        if ref.state == "suspended":
+        if ref.state in STOPPED:
             raise self.retry(countdown=POSTPONE_S, max_retries=None)
         with enter(ref):
             return super().__call__(*args, **kwargs)

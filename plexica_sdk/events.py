@@ -58,6 +58,48 @@ class TenantReactivated(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
+class TenantRenamed(Event):
+    """The platform calls the tenant by another name; slug and address stay."""
+
+    name = "plexica.tenant.renamed"
+    tenant_id: UUID
+
+
+@dataclass(frozen=True, kw_only=True)
+class TenantDeletionRequested(Event):
+    """The tenant is stopped everywhere and will be deleted; until it begins, that can be called off."""
+
+    name = "plexica.tenant.deletion_requested"
+    tenant_id: UUID
+    due_at: str  # ISO 8601
+
+
+@dataclass(frozen=True, kw_only=True)
+class TenantDeletionUndone(Event):
+    """The tenant's deletion was called off; it is as it was before."""
+
+    name = "plexica.tenant.deletion_undone"
+    tenant_id: UUID
+
+
+@dataclass(frozen=True, kw_only=True)
+class TenantDeleted(Event):
+    """The tenant is gone with everything it owned. It is the last event of its id."""
+
+    name = "plexica.tenant.deleted"
+    tenant_id: UUID
+
+
+@dataclass(frozen=True, kw_only=True)
+class OperationStuck(Event):
+    """An operation on the tenant stopped and waits for an operator's answer."""
+
+    name = "plexica.operation.stuck"
+    tenant_id: UUID
+    operation_id: UUID
+
+
+@dataclass(frozen=True, kw_only=True)
 class MemberAdded(Event):
     """A person belongs to the tenant from now on."""
 

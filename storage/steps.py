@@ -1,5 +1,7 @@
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
+from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from storage.adapters import store
@@ -12,7 +14,9 @@ from tenants.steps import Leftover, TenantStep
 class BucketStep(TenantStep):
     """Gives the tenant its bucket, and a key that opens this bucket alone. The key's row goes with the schema."""
 
+    key = "bucket"
     label = _("Bucket")
+    makes: ClassVar[Mapping[str, str | Promise]] = {"bucket": _("Bucket"), "key": _("Bucket’s key")}
 
     def run(self, tenant: Tenant, inputs: dict[str, Any]) -> str:
         ensure_bucket(tenant.bucket_name)

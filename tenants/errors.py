@@ -23,7 +23,7 @@ class TenantBusy(Conflict):
 
     code = "tenant_busy"
     title = _("Something else is being done to this tenant")
-    detail = _("%(operation)s is under way. Wait for its end and try again.")
+    detail = _("%(operation)s of %(slug)s is under way. Wait for its end and try again.")
 
 
 class TenantNotActive(Conflict):
@@ -57,7 +57,65 @@ class LeftoversFound(Rejected):
     code = "leftovers_found"
     status = 409
     title = _("Leftovers of an earlier life were found")
-    detail = _("These exist already: %(leftovers)s. Remove them and try again.")
+    detail = _("These exist already: %(leftovers)s. Adopt them, have them removed, or give up.")
+
+
+class CannotAdopt(Rejected):
+    """What exists is not whole, or not this tenant's: it is not taken over."""
+
+    code = "cannot_adopt"
+    status = 409
+    title = _("This cannot be taken over")
+    detail = _("%(name)s cannot be adopted: %(reason)s. Have it removed, or give up.")
+
+
+class SomethingLeft(Conflict):
+    """A deletion looked again, and not everything was gone."""
+
+    code = "something_left"
+    title = _("Something is left of the tenant")
+    detail = _("Still there: %(left)s.")
+
+
+class TenantNotDeleting(Conflict):
+    """No deletion of the tenant waits."""
+
+    code = "tenant_not_deleting"
+    title = _("The tenant is not being deleted")
+    detail = _("%(slug)s is %(status)s.")
+
+
+class DeletionBegun(Conflict):
+    """The deletion has begun: nothing brings the tenant back."""
+
+    code = "deletion_begun"
+    title = _("The deletion has begun")
+    detail = _("%(slug)s is being deleted. It can no longer be called off.")
+
+
+class OperationNotStuck(Conflict):
+    """Only a stuck operation takes an answer."""
+
+    code = "operation_not_stuck"
+    title = _("The operation is not stuck")
+    detail = _("%(operation)s is %(status)s.")
+
+
+class OperationChanged(Conflict):
+    """Somebody else changed the operation meanwhile."""
+
+    code = "operation_changed"
+    status = 412
+    title = _("The operation was changed meanwhile")
+    detail = _("The operation has version %(version)s now. Look at it again and repeat if it still applies.")
+
+
+class CannotGiveUp(Conflict):
+    """A deletion has no way back."""
+
+    code = "cannot_give_up"
+    title = _("This cannot be given up")
+    detail = _("%(operation)s has no way back. Remove what stands in its way and try again.")
 
 
 class LinkAlreadyShown(Gone):

@@ -1,13 +1,15 @@
 """Tenants and what is done to them.
 
-tenant:     provisioning ─> active <─> suspended ─> deleting ─> deleted
-                 └─> failed
-operation:  pending ─> running ─> succeeded
-                          └─> undoing ─> failed
-                                  └─> stuck
-step:       waiting ─> running ─> done ─> undone
-                          └─> retrying ─> running
-                          └─> failed
+tenant:     provisioning ─> active <─> suspended
+                 │             └──────────┴─ ─ ─> deleting ─> deleted
+                 └─> failed                         └─> active or suspended, until the deletion begins
+operation:  pending ─> running ─────────> succeeded
+               │          ├─> undoing ──> failed
+               │          └─────┴─> stuck ─> running or undoing again, when an operator says so
+               └─> cancelled (a deletion in its grace period)
+step:       waiting ─> running ─> done ─> undoing ─> undone
+                          ├─> retrying ─> running
+                          └─> failed ─> running or undoing
 """
 
 from typing import Any
@@ -68,6 +70,7 @@ class Tenant(TenantMixin):
     created_at = models.DateTimeField(default=timezone.now)
     activated_at = models.DateTimeField(null=True)
     suspended_at = models.DateTimeField(null=True)
+    deleted_at = models.DateTimeField(null=True)
     changed_xid = models.BigIntegerField(default=0, editable=False)  # a trigger writes it: tenants.directory
 
     class Meta:
@@ -139,6 +142,7 @@ class Operation(models.Model):
 
     class Kind(models.TextChoices):
         PROVISION = "provision", _("Set up")
+        DELETE = "delete", _("Deletion")
 
     class Status(models.TextChoices):
         PENDING = "pending", _("Waiting")
@@ -147,6 +151,7 @@ class Operation(models.Model):
         UNDOING = "undoing", _("Being undone")
         FAILED = "failed", _("Failed and undone")
         STUCK = "stuck", _("Stuck")
+        CANCELLED = "cancelled", _("Called off")
 
     OPEN = (Status.PENDING, Status.RUNNING, Status.UNDOING)
     ACTIVE = (*OPEN, Status.STUCK)  # excludes other operations on the tenant
@@ -155,7 +160,10 @@ class Operation(models.Model):
     tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="operations")
     kind = models.CharField(max_length=16, choices=Kind)
     status = models.CharField(max_length=16, choices=Status, default=Status.PENDING)
+    resumes_as = models.CharField(max_length=16, blank=True)  # a stuck one: the status that a retry gives it
+    version = models.PositiveIntegerField(default=1)  # counts what operators see change: stuck, retried, called off
     inputs = models.JSONField(default=dict)
+    facts = models.JSONField(default=dict)  # what its steps found out, for pages and programs
     actor_kind = models.CharField(max_length=16)
     actor_id = models.UUIDField(null=True)
     actor_name = models.CharField(max_length=200)
@@ -205,12 +213,13 @@ class OperationStep(models.Model):
         RETRYING = "retrying", _("Trying again")
         DONE = "done", _("Done")
         FAILED = "failed", _("Failed")
+        UNDOING = "undoing", _("Being undone")
         UNDONE = "undone", _("Undone")
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     operation = models.ForeignKey(Operation, on_delete=models.CASCADE, related_name="steps")
     position = models.PositiveSmallIntegerField()
-    path = models.CharField(max_length=200)
+    key = models.CharField(max_length=40)  # of a step class: see tenants.steps
     status = models.CharField(max_length=16, choices=Status, default=Status.WAITING)
     attempt = models.PositiveSmallIntegerField(default=0)
     detail = models.CharField(max_length=400, blank=True)
@@ -226,7 +235,7 @@ class OperationStep(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.position}. {self.path}"
+        return f"{self.position}. {self.key}"
 
 
 class SchemaTemplate(models.Model):

@@ -11,7 +11,7 @@ import pytest
 
 from tests.support import people
 from tests.support.http import HttpVisitor
-from tests.support.platform import GRACE_S, Platform, wait_until
+from tests.support.platform import GRACE_S, START_S, Platform, wait_until
 
 AGAIN_S = 30.0  # within which another worker takes over: a lease of 12 s, a look every 5 s
 ROUNDS = 10
@@ -35,8 +35,7 @@ def token(platform: Platform) -> str:
 @pytest.fixture(autouse=True)
 def _no_operations_worker_left(platform: Platform) -> Iterator[None]:
     yield
-    if "operations" in platform.running:
-        platform.terminate("operations")
+    platform.terminate(*(name for name in platform.running if name.startswith("operations")))
 
 
 def _ask(platform: Platform, token: str, slug: str) -> dict[str, Any]:
@@ -51,7 +50,7 @@ def _ask(platform: Platform, token: str, slug: str) -> dict[str, Any]:
 def _wait_for_steps(platform: Platform, slug: str, states: list[str]) -> None:
     wait_until(
         lambda: platform.steps_of(slug)[: len(states)] == states,
-        timeout_s=30,
+        timeout_s=START_S,
         what=lambda: f"{platform.steps_of(slug)}\n{platform.log_of('operations')}",
     )
 
@@ -61,22 +60,24 @@ def test_another_worker_finishes_what_a_killed_one_began(platform: Platform, tok
     with platform.step_held_up("killed-once", 3):
         platform.start("operations")
         _wait_for_steps(platform, "killed-once", ["done", "done"])
+        platform.start("operations#2")
+        platform.wait_working("operations#2", timeout_s=START_S)
         platform.kill("operations")
         begin = time.monotonic()
 
-    platform.start("operations")
     platform.wait_active("killed-once", timeout_s=AGAIN_S)
 
     print(f"a killed worker's operation was finished {time.monotonic() - begin:.1f} s later")
-    assert platform.steps_of("killed-once") == ["done"] * 5
+    assert platform.steps_of("killed-once") == ["done"] * 6
 
 
 def test_an_operation_whose_message_was_lost_is_found(platform: Platform, token: str) -> None:
     _ask(platform, token, "lost-message")
     platform.flush_queues()
-    begin = time.monotonic()
 
     platform.start("operations")
+    platform.wait_working("operations", timeout_s=START_S)
+    begin = time.monotonic()
     platform.wait_active("lost-message", timeout_s=AGAIN_S)
 
     print(f"an operation without a message was active {time.monotonic() - begin:.1f} s later")

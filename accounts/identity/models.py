@@ -1,5 +1,7 @@
 """Realms, and what the built-in issuer keeps for one: accounts, clients, keys. In `public` for the operators' realm."""
 
+from typing import Self
+
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.db import models
 from django.db.models import Q
@@ -9,6 +11,7 @@ from django.utils.functional import cached_property
 from oauth2_provider.models import AbstractApplication
 from oauth2_provider.utils import jwk_from_pem
 
+from accounts.identity.addresses import callback_url, origin
 from core.crypto import EncryptedTextField
 from core.ids import uuid7
 
@@ -69,6 +72,18 @@ class Account(AbstractBaseUser):
         return self.email
 
 
+class SigningKeys(models.QuerySet["SigningKey"]):
+    """The keys of the current realm. The search path picks the realm."""
+
+    def published(self) -> Self:
+        """Return the keys that verifiers should know."""
+        return self.filter(Q(retired_at=None) | Q(retired_at__gt=timezone.now()))
+
+    def signing(self) -> "SigningKey":
+        """Return the newest key that signs already."""
+        return self.published().filter(active_from__lte=timezone.now()).order_by("-active_from")[0]
+
+
 class SigningKey(models.Model):
     """A key pair that signs the realm's tokens, from `active_from` on."""
 
@@ -78,6 +93,7 @@ class SigningKey(models.Model):
     active_from = models.DateTimeField(default=timezone.now)
     retired_at = models.DateTimeField(null=True)
     created_at = models.DateTimeField(default=timezone.now)
+    objects = SigningKeys.as_manager()
 
     def __str__(self) -> str:
         return self.kid
@@ -92,14 +108,10 @@ class Application(AbstractApplication):
     @cached_property
     def jwk_key(self) -> object:
         """The key that signs ID tokens; read twice for each token, so one key for each request."""
-        from accounts.identity.builtin import keys
-
-        return jwk_from_pem(keys.signing_key().private_pem)
+        return jwk_from_pem(SigningKey.objects.signing().private_pem)
 
     @property
     def default_redirect_uri(self) -> str:
-        from accounts.identity.realms import callback_url
-
         return callback_url()
 
     def redirect_uri_allowed(self, uri: str) -> bool:
@@ -108,8 +120,6 @@ class Application(AbstractApplication):
 
     def post_logout_redirect_uri_allowed(self, uri: str) -> bool:
         """Allow the front page of the current address."""
-        from accounts.identity.realms import origin
-
         return self.client_id == WEB_CLIENT_ID and uri == f"{origin()}/"
 
 

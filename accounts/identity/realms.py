@@ -3,12 +3,9 @@
 from dataclasses import dataclass
 from uuid import UUID
 
-from django.conf import settings
-
+from accounts.identity.addresses import builtin_issuer
 from accounts.identity.models import Realm
 from core.errors import Unavailable
-from core.tenancy import current
-from tenants.directory import address_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,22 +17,6 @@ class RealmRef:
     issuer: str
     client_id: str
     client_secret: str
-
-
-def origin() -> str:
-    """Return the current address's scheme, host and port."""
-    ref = current()
-    return address_of(ref.slug) if ref else str(settings.PUBLIC_URL)
-
-
-def callback_url() -> str:
-    """Return the address where issuers send people back to."""
-    return f"{origin()}/oidc/callback/"
-
-
-def builtin_issuer() -> str:
-    """Return the built-in issuer's name at the current address."""
-    return f"{origin()}/op"
 
 
 def current_realm() -> RealmRef:

@@ -17,8 +17,9 @@ from mozilla_django_oidc.auth import OIDCAuthenticationBackend
 from mozilla_django_oidc.utils import import_from_settings
 from mozilla_django_oidc.views import OIDCAuthenticationCallbackView, OIDCAuthenticationRequestView
 
+from accounts.identity.addresses import origin
 from accounts.identity.discovery import discover
-from accounts.identity.realms import RealmRef, current_realm, origin
+from accounts.identity.realms import RealmRef, current_realm
 from accounts.identity.transport import TIMEOUT_S, session_for
 from accounts.identity.verification import verify_token
 from accounts.operators.models import Operator

@@ -17,7 +17,8 @@ from django.db import connection, connections
 from requests.adapters import BaseAdapter
 from requests.structures import CaseInsensitiveDict
 
-from accounts.identity.realms import RealmRef, origin
+from accounts.identity.addresses import origin
+from accounts.identity.realms import RealmRef
 
 TIMEOUT_S = 10
 _threads = ThreadPoolExecutor(max_workers=8, thread_name_prefix="issuer")

@@ -1,5 +1,7 @@
 """Cache keys that carry their tenant by construction."""
 
+from uuid import UUID
+
 from core.tenancy import context
 from core.tenancy.names import tenant_code
 
@@ -14,3 +16,8 @@ def make_key(key: str, key_prefix: str, version: int) -> str:
 def reverse_key(key: str) -> str:
     """Return the key that `make_key` was given."""
     return key.split(":", 3)[3]
+
+
+def pattern_of(tenant_id: UUID, key_prefix: str) -> str:
+    """Return the pattern that all keys of a tenant match, and nobody else's."""
+    return f"{key_prefix}:{tenant_code(tenant_id)}:*"

@@ -18,7 +18,7 @@ from deploy.embedded.stack import Stack
 from deploy.embedded.steps import Steps
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-WHOLE_SUITE = ["-n", "2", "--cov", "--cov-branch"]
+WHOLE_SUITE = ["-n", "3", "--cov", "--cov-branch"]  # one of them mostly waits for browsers and processes
 POOLERS = ("pgbouncer", "/usr/sbin/pgbouncer")  # Debian puts it where not everybody looks
 # for each variable that names a program: where it is looked for, the mark of the tests that need it, Debian's package
 PROGRAMS: dict[str, tuple[Sequence[str], str, str]] = {
@@ -69,6 +69,7 @@ def environment(tree: Tree, stack: Stack, programs: dict[str, str]) -> dict[str,
         **stack.settings(USUAL),
         **platform.django_secrets(tree.stack / "test-secrets.json"),
         "PLEXICA_MAIL_DIR": str(tree.root / "var" / "test" / "mail"),
+        "PLEXICA_PASSWORD_ITERATIONS": "1000",  # half a second of a core for each sign-in otherwise
         # on a bare machine the Node that playwright brings lacks a system library
         "PLAYWRIGHT_NODEJS_PATH": str(tree.root / ".venv" / "bin" / "node"),
         **programs,

@@ -8,3 +8,4 @@ from plexica.settings.environment import BASE_DIR  # noqa: F401
 from plexica.settings.logs import *  # noqa: F403
 from plexica.settings.services import *  # noqa: F403
 from plexica.settings.site import *  # noqa: F403
+from plexica.settings.tenants import *  # noqa: F403

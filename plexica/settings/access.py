@@ -8,7 +8,7 @@ AUTHENTICATION_BACKENDS = [
     "accounts.identity.relying_party.RealmBackend",
 ]
 PASSWORD_HASHERS = [
-    "django.contrib.auth.hashers.PBKDF2PasswordHasher",  # Keycloak can take these over
+    "accounts.identity.builtin.accounts.PasswordHasher",  # PBKDF2: Keycloak can take these over
     "django.contrib.auth.hashers.Argon2PasswordHasher",
     "accounts.identity.builtin.accounts.ClientSecretHasher",
 ]

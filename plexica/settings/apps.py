@@ -13,6 +13,7 @@ BOTH_APPS = [
 ]
 PLATFORM_APPS = [
     "tenants",
+    "tenants.fleet",
     "accounts.operators",
     "core.idempotency",
     "events.outbox",
@@ -103,11 +104,33 @@ SHOW_COMPONENTS = DEVELOPMENT  # the gallery at /console/components/
 
 # What every tenant gets, in this order; deletion and undo run up the list.
 TENANT_STEPS = [
+    "tenants.steps.AddressStep",
     "tenants.steps.SchemaStep",
     "tenants.preferences.steps.PreferencesStep",
     "accounts.steps.RealmStep",
     "storage.steps.BucketStep",
     "accounts.steps.FirstAdminStep",
+]
+# What else remembers a tenant: a deletion removes it after the steps, and counts all of it at its end.
+TENANT_TRACES = [
+    "tenants.traces.Messages",
+    "tenants.traces.RememberedCalls",
+    "tenants.traces.PersonalData",
+    "tenants.traces.CacheEntries",
+]
+# How each kind of operation (tenants.models.Operation.Kind) is carried out.
+OPERATION_KINDS = {
+    "provision": "tenants.services.provisioning.Provisioning",
+    "delete": "tenants.services.deletion.Deletion",
+}
+DELETION_EXPORT_STEP = ""  # the step that a deletion with an export begins with
+# The parts of a tenant that the console can look at, in this order.
+TENANT_CHECKS = [
+    "tenants.infrastructure.AddressCheck",
+    "tenants.infrastructure.SchemaCheck",
+    "tenants.infrastructure.RoleCheck",
+    "accounts.checks.RealmCheck",
+    "storage.checks.BucketCheck",
 ]
 HEALTH_CHECKS = [
     "core.health.checks.database",

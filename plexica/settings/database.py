@@ -34,7 +34,8 @@ DATABASE_TRANSACTION_POOLING = _database.database_transaction_pooling
 
 # The pool ends a connection after 10 minutes: a PostgreSQL backend keeps about 80 KB for each tenant it has visited.
 # A thread takes one connection while it works; the issuer's in-process answers need another: hence threads plus two.
-_POOL = {"min_size": 1, "max_size": _database.database_pool_max, "max_lifetime": 600, "max_idle": 120, "timeout": 10}
+# Who gets none within 4 s is told so (503): PostgreSQL is away, or far too much is asked of it.
+_POOL = {"min_size": 1, "max_size": _database.database_pool_max, "max_lifetime": 600, "max_idle": 120, "timeout": 4}
 
 
 def _connection(url: str, *, tenancy: dict[str, object], pool: dict[str, int] | None) -> dict[str, object]:

@@ -10,6 +10,8 @@ from pydantic import Field, field_validator, model_validator
 
 from plexica.settings.environment import BASE_DIR, Environment, check_port, load
 
+SAFE_PASSWORD_ITERATIONS = 600_000
+
 
 class Site(Environment):
     env: Literal["development", "production"] = Field(
@@ -26,6 +28,12 @@ class Site(Environment):
         False, description="A reverse proxy in front sets X-Forwarded-Proto; /metrics then needs metrics_token"
     )
     metrics_token: str = Field("", description="Bearer token that may read /metrics; empty: loopback only")
+    password_iterations: int = Field(
+        1_000_000,
+        ge=1,
+        description="PBKDF2 rounds of a password's hash: at least 600000, fewer in development alone;"
+        " a hash with another number is made anew at the next sign-in",
+    )
     release: str = Field("dev", description="Shown in the foot of the front page")
 
     @field_validator("encryption_keys")
@@ -54,6 +62,12 @@ class Site(Environment):
             raise ValueError("PLEXICA_PUBLIC_URL needs a name: tenants live in names below it")
         return self
 
+    @model_validator(mode="after")
+    def _slow_hashes(self) -> "Site":
+        if self.env == "production" and self.password_iterations < SAFE_PASSWORD_ITERATIONS:
+            raise ValueError(f"PLEXICA_PASSWORD_ITERATIONS must be at least {SAFE_PASSWORD_ITERATIONS}")
+        return self
+
 
 def _is_ip(host: str) -> bool:
     try:
@@ -70,6 +84,7 @@ DEBUG = _site.debug
 DEVELOPMENT = _site.env == "development"
 SECRET_KEY = _site.secret_key
 ENCRYPTION_KEYS = [key.strip() for key in _site.encryption_keys.split(",")]
+PASSWORD_ITERATIONS = _site.password_iterations
 RELEASE = _site.release
 
 PUBLIC_URL = _site.public_url

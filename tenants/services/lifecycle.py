@@ -4,17 +4,14 @@ from uuid import UUID
 
 from django.db import transaction
 from django.utils import timezone
-from django.utils.translation import gettext as _
 
 from core import audit
 from core.actors import Actor
-from core.errors import Invalid
 from events import publish
 from plexica_sdk.events import TenantReactivated, TenantSuspended
-from tenants.errors import TenantChanged, TenantNotActive, TenantNotSuspended
+from tenants.errors import TenantNotActive, TenantNotSuspended
 from tenants.models import Tenant
-
-MAX_REASON = 500
+from tenants.services.changes import checked_reason, locked_tenant
 
 
 @transaction.atomic
@@ -26,8 +23,8 @@ def suspend_tenant(*, tenant_id: UUID, actor: Actor, reason: str, expected_versi
     Raises TenantNotActive unless the tenant is active, TenantChanged if it has another version than expected, and Invalid
     without a reason; nothing is written then.
     """
-    tenant = _locked(tenant_id, expected_version)
-    reason = _checked(reason)
+    tenant = locked_tenant(tenant_id, expected_version)
+    reason = checked_reason(reason)
     if tenant.status != Tenant.Status.ACTIVE:
         raise TenantNotActive(slug=tenant.slug, status=tenant.get_status_display())
     tenant.status = Tenant.Status.SUSPENDED
@@ -45,8 +42,8 @@ def reactivate_tenant(*, tenant_id: UUID, actor: Actor, reason: str, expected_ve
 
     Raises TenantNotSuspended unless the tenant is suspended, TenantChanged and Invalid as `suspend_tenant` does.
     """
-    tenant = _locked(tenant_id, expected_version)
-    reason = _checked(reason)
+    tenant = locked_tenant(tenant_id, expected_version)
+    reason = checked_reason(reason)
     if tenant.status != Tenant.Status.SUSPENDED:
         raise TenantNotSuspended(slug=tenant.slug, status=tenant.get_status_display())
     tenant.status = Tenant.Status.ACTIVE
@@ -56,17 +53,3 @@ def reactivate_tenant(*, tenant_id: UUID, actor: Actor, reason: str, expected_ve
     audit.record(actor=actor, action="tenant.reactivated", target=tenant, reason=reason)
     publish(TenantReactivated(tenant_id=tenant.pk), actor=actor)
     return tenant
-
-
-def _locked(tenant_id: UUID, expected_version: int | None) -> Tenant:
-    tenant = Tenant.objects.select_for_update().get(pk=tenant_id)
-    if expected_version is not None and tenant.version != expected_version:
-        raise TenantChanged(slug=tenant.slug, version=tenant.version)
-    return tenant
-
-
-def _checked(reason: str) -> str:
-    reason = reason.strip()
-    if not reason or len(reason) > MAX_REASON:
-        raise Invalid({"reason": [_("Say why, in at most 500 characters.")]})
-    return reason

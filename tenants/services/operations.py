@@ -1,4 +1,4 @@
-"""Carries out operations: claims them, runs their steps one after the other, retries, undoes.
+"""Carries out operations of every kind: asks for them, claims them, runs their steps one after the other, retries, undoes.
 
 The table is the truth. A worker holds a lease and renews it; when the lease runs out, another worker goes on where the
 record says. Nothing here keeps a transaction open while a step runs.
@@ -8,34 +8,38 @@ import os
 import random
 import socket
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Self
+from typing import Any
 from uuid import UUID
 
 import structlog
 from botocore.exceptions import BotoCoreError
 from celery import current_app
 from django.conf import settings
-from django.db import InterfaceError, OperationalError, connection, connections, transaction
-from django.db.models import Q, QuerySet
+from django.db import IntegrityError, InterfaceError, OperationalError, connections, transaction
+from django.db.models import Q
 from django.utils import timezone, translation
+from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 from kombu.exceptions import OperationalError as BrokerError
 
+from core import audit
+from core.actors import SYSTEM, Actor
 from core.errors import PlexicaError, Unavailable
-from tenants.errors import LeftoversFound
-from tenants.models import Operation, OperationStep
-from tenants.steps import TenantStep, step_at
+from events import publish
+from plexica_sdk.events import OperationStuck
+from tenants.errors import CannotAdopt, LeftoversFound, SomethingLeft, TenantBusy
+from tenants.kinds import kind_of
+from tenants.models import Operation, OperationStep, Tenant
+from tenants.services.leases import LEASE_S, Lease, LeaseLost
+from tenants.steps import Outcome, TenantStep
 
-LEASE_S = 12.0
-HEARTBEAT_S = 3.0
-MAX_ATTEMPTS = 6
-BACKOFF_S = (0.5, 1.0, 2.0, 4.0, 8.0)
+BACKOFF_S = (0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0, 60.0, 120.0, 300.0)
+UNDO_ATTEMPTS = 12
+LONGEST_HINT_S = 600.0  # of a later time the table alone tells: a broker hands long waits out again and again
 TRANSIENT = (
     Unavailable,
+    SomethingLeft,
     OperationalError,
     InterfaceError,
     BrokerError,
@@ -43,27 +47,51 @@ TRANSIENT = (
     ConnectionError,
     TimeoutError,
 )
+ADOPT, CLEAN = "adopt", "clean"  # answers to leftovers, in an operation's inputs
 log = structlog.get_logger(__name__)
 
 
-@dataclass(frozen=True)
-class Ending:
-    """What a kind of operation does in the transaction that ends it."""
+def begin_operation(
+    *, tenant: Tenant, kind: Operation.Kind, inputs: dict[str, Any], actor: Actor, due_at: datetime | None = None
+) -> Operation:
+    """Write an operation with its steps and wake a worker for it; called in the transaction of the service that asks.
 
-    succeeded: Callable[[Operation], None]
-    failed: Callable[[Operation], None]
+    Raises TenantBusy, naming the other one, while another operation on the tenant is under way: the database sees to it.
+    """
+    operation = Operation(
+        tenant=tenant,
+        kind=kind,
+        inputs={"asked_in": get_language(), **inputs},
+        actor_kind=actor.kind,
+        actor_id=actor.id,
+        actor_name=actor.name,
+        due_at=due_at or timezone.now(),
+    )
+    try:
+        with transaction.atomic():
+            operation.save(force_insert=True)
+    except IntegrityError:
+        refuse_if_busy(tenant)
+        raise
+    OperationStep.objects.bulk_create(
+        OperationStep(operation=operation, position=position, key=step.key)
+        for position, step in enumerate(kind_of(operation).steps(operation.inputs), 1)
+    )
+    wake_a_worker(operation, delay_s=max(0.0, (operation.due_at - timezone.now()).total_seconds()))
+    return operation
 
 
-_endings: dict[str, Ending] = {}
-
-
-def register_kind(kind: Operation.Kind, ending: Ending) -> None:
-    """Say how operations of one kind end; the service that asks for them registers it."""
-    _endings[kind] = ending
+def refuse_if_busy(tenant: Tenant) -> None:
+    """Raise TenantBusy if an operation on the tenant is under way."""
+    other = Operation.objects.filter(tenant=tenant, status__in=Operation.ACTIVE).first()
+    if other:
+        raise TenantBusy(operation=other.get_kind_display(), slug=tenant.slug, operation_id=str(other.pk))
 
 
 def wake_a_worker(operation: Operation, *, delay_s: float = 0.0) -> None:
     """Send a hint after commit. Losing it costs seconds: a beat finds what is due."""
+    if delay_s > LONGEST_HINT_S:
+        return
 
     def hint() -> None:
         try:
@@ -119,56 +147,6 @@ def run_operation(operation_id: UUID | None = None) -> bool:
     return True
 
 
-class LeaseLost(Exception):
-    """Another worker has the operation: whatever this one was about to write is not its to write any more."""
-
-
-class Lease:
-    """Renews the lease of an operation in the background, over a connection of its own."""
-
-    def __init__(self, operation: Operation) -> None:
-        self.operation_id, self.owner = operation.pk, operation.lease_owner
-        self.lost = threading.Event()
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._renew, name="lease", daemon=True)
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self._stop.set()
-        self._thread.join()
-
-    def _renew(self) -> None:
-        try:
-            while not self._stop.wait(HEARTBEAT_S):
-                until = timezone.now() + timedelta(seconds=LEASE_S)
-                try:
-                    held = self._mine().update(lease_until=until)
-                except (OperationalError, InterfaceError) as error:
-                    log.warning("lease_not_renewed", error=str(error))
-                    connection.close()
-                    continue
-                if not held:
-                    self.lost.set()
-                    return
-        finally:
-            connections.close_all()
-
-    def _mine(self) -> QuerySet[Operation]:
-        return Operation.objects.filter(pk=self.operation_id, lease_owner=self.owner)
-
-    @contextmanager
-    def held(self) -> Iterator[None]:
-        """A transaction in which the lease is surely this worker's. Raises LeaseLost, with nothing written."""
-        with transaction.atomic():
-            if not self._mine().select_for_update().exists():
-                self.lost.set()
-                raise LeaseLost
-            yield
-
-
 class _Run:
     """One worker's go at one operation."""
 
@@ -176,6 +154,7 @@ class _Run:
         self.operation = operation
         self.lease = lease
         self.tenant = operation.tenant
+        self.kind = kind_of(operation)
 
     def go(self) -> None:
         try:
@@ -186,6 +165,9 @@ class _Run:
         except LeaseLost:
             log.warning("lease_lost")
 
+    def _step(self, row: OperationStep) -> TenantStep:
+        return self.kind.step(row, self.operation.inputs)
+
     def _save(self, row: Operation | OperationStep, *fields: str) -> None:
         with self.lease.held():
             row.save(update_fields=fields)
@@ -194,39 +176,72 @@ class _Run:
 
     def _forward(self) -> None:
         steps = list(self.operation.steps.all())
-        if not self._without_leftovers(steps):
+        if self.kind.looks_for_leftovers and not self.operation.checked_at and not self._look_for_leftovers(steps):
             return
         for row in steps:
             if row.status == OperationStep.Status.DONE:
                 continue
             if self.lease.lost.is_set() or not self._run_step(row):
                 return
-        self._end(Operation.Status.SUCCEEDED, _endings[self.operation.kind].succeeded)
+        with self.lease.held():
+            self._end(Operation.Status.SUCCEEDED)
+            self.kind.succeeded(self.operation)
+        log.info("operation_ended", kind=self.operation.kind, status=self.operation.status)
 
-    def _without_leftovers(self, steps: list[OperationStep]) -> bool:
-        """Look for things of an earlier life before the first step; named, they end the operation untouched."""
-        if self.operation.checked_at:
-            return True
+    def _look_for_leftovers(self, rows: list[OperationStep]) -> bool:
+        """Look for things of an earlier life before the first step: nothing is touched unless an operator said what to do."""
         try:
-            found = [leftover for row in steps for leftover in step_at(row.path).find_leftovers(self.tenant)]
+            found, answer = self._leftovers(rows), self.operation.inputs.get("leftovers")
+            if found and answer == ADOPT:
+                found = self._adopt(found)
+            elif found and answer == CLEAN:
+                found = self._clean(rows, found)
             if found:
-                raise LeftoversFound(leftovers=", ".join(map(str, found)))
+                raise LeftoversFound(leftovers=", ".join(_names(found)))
+        except LeaseLost:
+            raise
+        except (LeftoversFound, CannotAdopt) as error:
+            self._note(error)
+            self._get_stuck()
+            return False
         except Exception as error:  # noqa: BLE001 - see _run_step
-            return self._give_up_untouched(steps[0], error)
+            rows[0].attempt += 1
+            self._retry_or_fail(rows[0], error)
+            return False
         self.operation.checked_at = timezone.now()
         self._save(self.operation, "checked_at")
         return True
 
-    def _give_up_untouched(self, first: OperationStep, error: Exception) -> bool:
-        """Try again, or end without undoing: nothing was made yet, and what was found belongs to somebody else."""
-        first.attempt += 1
-        self._retry_or_undo(first, error)
-        if self.operation.status == Operation.Status.UNDOING:
-            self._end(Operation.Status.FAILED, _endings[self.operation.kind].failed)
-        return False
+    def _leftovers(self, rows: list[OperationStep]) -> dict[str, list[str]]:
+        """Return the names of what exists already, by the key of the step that needs them."""
+        found = {row.key: [str(leftover) for leftover in self._step(row).find_leftovers(self.tenant)] for row in rows}
+        return {key: names for key, names in found.items() if names}
+
+    def _adopt(self, found: dict[str, list[str]]) -> dict[str, list[str]]:
+        """Make leftovers the tenant's. They are noted first, so that no undoing ever takes them away."""
+        adopted = {**self.operation.facts.get("adopted", {}), **found}
+        with self.lease.held():
+            self.operation.facts = {**self.operation.facts, "adopted": adopted}
+            self.operation.save(update_fields=["facts"])
+            audit.record(actor=SYSTEM, action="operation.leftovers_adopted", target=self.tenant, **self._facts(found))
+        for row in self.operation.steps.all():
+            if row.key in found:
+                self._step(row).adopt(self.tenant)
+        return {}
+
+    def _clean(self, rows: list[OperationStep], found: dict[str, list[str]]) -> dict[str, list[str]]:
+        """Take leftovers away, the last step's first, and return what there still is."""
+        with self.lease.held():
+            audit.record(actor=SYSTEM, action="operation.leftovers_cleaned", target=self.tenant, **self._facts(found))
+        for row in reversed(rows):
+            if row.key in found:
+                self._step(row).clean(self.tenant)
+        return self._leftovers(rows)
+
+    def _facts(self, found: dict[str, list[str]]) -> dict[str, Any]:
+        return {"operation": str(self.operation.pk), "leftovers": _names(found)}
 
     def _run_step(self, row: OperationStep) -> bool:
-        step = step_at(row.path)
         row.status, row.attempt, row.started_at = (
             OperationStep.Status.RUNNING,
             row.attempt + 1,
@@ -235,58 +250,76 @@ class _Run:
         row.next_try_at = None
         self._save(row, "status", "attempt", "started_at", "next_try_at")
         try:
-            row.detail = step.run(self.tenant, self.operation.inputs)[:400]
+            said = self._step(row).run(self.tenant, self.operation.inputs)
         except Exception as error:  # noqa: BLE001 - a step may fail in any way, and each way must be recorded and undone
-            self._retry_or_undo(row, error)
+            self._retry_or_fail(row, error)
             return False
+        outcome = said if isinstance(said, Outcome) else Outcome(said)
         row.status, row.finished_at, row.error = OperationStep.Status.DONE, timezone.now(), ""
-        self._save(row, "status", "finished_at", "error", "detail")
+        row.detail = outcome.detail[:400]
+        with self.lease.held():
+            row.save(update_fields=["status", "finished_at", "error", "detail"])
+            if outcome.facts:
+                self.operation.facts = {**self.operation.facts, **outcome.facts}
+                self.operation.save(update_fields=["facts"])
         return True
 
-    def _retry_or_undo(self, row: OperationStep, error: Exception) -> None:
+    def _retry_or_fail(self, row: OperationStep, error: Exception) -> None:
         connections["default"].close_if_unusable_or_obsolete()
         row.error = describe_error(error)
-        if isinstance(error, TRANSIENT) and row.attempt < MAX_ATTEMPTS:
+        if isinstance(error, TRANSIENT) and row.attempt < self.kind.max_attempts:
             delay_s = _backoff_s(row.attempt)
             row.status, row.next_try_at = OperationStep.Status.RETRYING, timezone.now() + timedelta(seconds=delay_s)
             self._save(row, "status", "error", "next_try_at", "attempt")
             self._hand_back(due_at=row.next_try_at, delay_s=delay_s)
-            log.warning("step_retrying", step=row.path, attempt=row.attempt, error=row.error)
+            log.warning("step_retrying", step=row.key, attempt=row.attempt, error=row.error)
             return
         row.status, row.finished_at = OperationStep.Status.FAILED, timezone.now()
-        self._save(row, "status", "error", "finished_at")
-        log.error("step_failed", step=row.path, attempt=row.attempt, error=row.error, exc_info=error)
-        self._fail(error)
-
-    def _fail(self, error: Exception) -> None:
+        self._save(row, "status", "error", "finished_at", "attempt")
+        log.error("step_failed", step=row.key, attempt=row.attempt, error=row.error, exc_info=error)
+        self._note(error)
+        if not self.kind.undoes or self.operation.facts.get("adopted"):  # what is adopted is not undone unasked
+            self._get_stuck()
+            return
         self.operation.status = Operation.Status.UNDOING
+        self._save(self.operation, "status", "error", "error_code")
+
+    def _note(self, error: Exception) -> None:
         self.operation.error = describe_error(error)
         self.operation.error_code = error.code if isinstance(error, PlexicaError) else "unexpected"
-        self._save(self.operation, "status", "error", "error_code")
 
     # -- backward
 
     def _backward(self) -> None:
-        """Undo upwards what was begun: nothing, if the look for leftovers did not end well."""
-        begun = self.operation.steps.exclude(attempt=0).exclude(status=OperationStep.Status.UNDONE)
-        touched = list(begun) if self.operation.checked_at else []
-        for row in reversed(touched):
-            if self.lease.lost.is_set() or not self._undo_step(row, step_at(row.path)):
+        """Undo upwards what was begun, but for what was adopted; nothing, if the look for leftovers did not end well."""
+        begun = self.operation.steps.exclude(started_at=None).exclude(status=OperationStep.Status.UNDONE)
+        looked = self.operation.checked_at or not self.kind.looks_for_leftovers
+        adopted = self.operation.facts.get("adopted", {})
+        for row in reversed([row for row in begun if looked and row.key not in adopted]):
+            if self.lease.lost.is_set() or not self._undo_step(row):
                 return
-        self._end(Operation.Status.FAILED, _endings[self.operation.kind].failed)
+        with self.lease.held():
+            self._end(Operation.Status.FAILED)
+            self.kind.failed(self.operation)
+        log.info("operation_ended", kind=self.operation.kind, status=self.operation.status)
 
-    def _undo_step(self, row: OperationStep, step: TenantStep) -> bool:
+    def _undo_step(self, row: OperationStep) -> bool:
+        if row.status != OperationStep.Status.UNDOING:
+            row.status, row.attempt = OperationStep.Status.UNDOING, 0
+        row.attempt += 1
+        self._save(row, "status", "attempt")
         try:
-            step.undo(self.tenant)
+            self._step(row).undo(self.tenant)
         except Exception as error:
-            row.error, row.attempt = describe_error(error), row.attempt + 1
-            self._save(row, "error", "attempt")
-            log.exception("undo_failed", step=row.path, attempt=row.attempt)
-            if row.attempt < 2 * MAX_ATTEMPTS:
+            connections["default"].close_if_unusable_or_obsolete()
+            row.error = describe_error(error)
+            self._save(row, "error")
+            log.exception("undo_failed", step=row.key, attempt=row.attempt)
+            if row.attempt < UNDO_ATTEMPTS:
                 delay_s = _backoff_s(row.attempt)
                 self._hand_back(due_at=timezone.now() + timedelta(seconds=delay_s), delay_s=delay_s)
             else:
-                self._stop(Operation.Status.STUCK)
+                self._get_stuck()
             return False
         row.status, row.finished_at = OperationStep.Status.UNDONE, timezone.now()
         self._save(row, "status", "finished_at")
@@ -294,21 +327,37 @@ class _Run:
 
     # -- ends
 
-    def _end(self, status: Operation.Status, ending: Callable[[Operation], None]) -> None:
-        with self.lease.held():
-            self._stop(status)
-            ending(self.operation)
-        log.info("operation_ended", kind=self.operation.kind, status=status)
-
-    def _stop(self, status: Operation.Status) -> None:
+    def _end(self, status: Operation.Status) -> None:
         self.operation.status, self.operation.finished_at = status, timezone.now()
         self.operation.lease_owner, self.operation.lease_until = "", None
-        self._save(self.operation, "status", "finished_at", "lease_owner", "lease_until")
+        self.operation.save(update_fields=["status", "finished_at", "lease_owner", "lease_until"])
+
+    def _get_stuck(self) -> None:
+        """Stop until an operator says how to go on: `tenants.services.answers`."""
+        operation = self.operation
+        with self.lease.held():
+            operation.resumes_as = operation.status
+            operation.version += 1
+            operation.save(update_fields=["resumes_as", "version", "error", "error_code"])
+            self._end(Operation.Status.STUCK)
+            audit.record(
+                actor=SYSTEM,
+                action="operation.stuck",
+                target=self.tenant,
+                operation=str(operation.pk),
+                code=operation.error_code,
+            )
+            publish(OperationStuck(tenant_id=self.tenant.pk, operation_id=operation.pk))
+        log.error("operation_stuck", kind=operation.kind, error=operation.error)
 
     def _hand_back(self, *, due_at: datetime, delay_s: float) -> None:
         self.operation.due_at, self.operation.lease_owner, self.operation.lease_until = due_at, "", None
         self._save(self.operation, "due_at", "lease_owner", "lease_until")
         wake_a_worker(self.operation, delay_s=delay_s)
+
+
+def _names(found: dict[str, list[str]]) -> list[str]:
+    return [name for names in found.values() for name in names]
 
 
 def _backoff_s(attempt: int) -> float:

@@ -7,7 +7,6 @@ from django.core.exceptions import ValidationError
 from django.core.validators import EmailValidator
 from django.db import IntegrityError, transaction
 from django.utils import timezone
-from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
 from core import audit
@@ -18,14 +17,52 @@ from core.time_zones import known_time_zones
 from events import publish
 from plexica_sdk.events import TenantActivated, TenantProvisioningFailed, TenantRequested
 from tenants.errors import LinkAlreadyShown, SlugTaken
-from tenants.models import Domain, Operation, OperationStep, Tenant
+from tenants.kinds import OperationKind
+from tenants.models import Domain, Operation, Tenant
+from tenants.naming import check_name, check_text
 from tenants.selectors import get_operation, installation_code
-from tenants.services.operations import Ending, register_kind, wake_a_worker
+from tenants.services.operations import ADOPT, CLEAN, begin_operation
 from tenants.slugs import validate_slug
+from tenants.steps import TenantStep, tenant_steps
+
+
+class Provisioning(OperationKind):
+    """Gives a tenant everything on `settings.TENANT_STEPS`; what fails for good is undone and frees the slug."""
+
+    looks_for_leftovers = True
+
+    def steps(self, inputs: dict[str, Any]) -> tuple[TenantStep, ...]:
+        return tenant_steps()
+
+    def succeeded(self, operation: Operation) -> None:
+        """Make the tenant active."""
+        tenant = Tenant.objects.select_for_update().get(pk=operation.tenant_id)
+        tenant.status = Tenant.Status.ACTIVE
+        tenant.activated_at = timezone.now()
+        tenant.version += 1
+        tenant.save(update_fields=["status", "activated_at", "version"])
+        audit.record(actor=SYSTEM, action="tenant.activated", target=tenant, operation=str(operation.pk))
+        publish(TenantActivated(tenant_id=tenant.pk))
+
+    def failed(self, operation: Operation) -> None:
+        """Mark the tenant as failed and free its slug and address."""
+        tenant = Tenant.objects.select_for_update().get(pk=operation.tenant_id)
+        tenant.status = Tenant.Status.FAILED
+        tenant.version += 1
+        tenant.save(update_fields=["status", "version"])
+        tenant.domains.all().delete()
+        audit.record(
+            actor=SYSTEM,
+            action="tenant.provisioning_failed",
+            target=tenant,
+            operation=str(operation.pk),
+            code=operation.error_code,
+        )
+        publish(TenantProvisioningFailed(tenant_id=tenant.pk))
 
 
 @transaction.atomic
-def request_tenant(
+def request_tenant(  # noqa: PLR0913 - each is a field of the form
     *,
     slug: str,
     name: str,
@@ -33,19 +70,30 @@ def request_tenant(
     admin_name: str = "",
     language: str = "",
     time_zone: str = "UTC",
+    leftovers: str = "",
     actor: Actor,
     call: IdempotentCall | None = None,
 ) -> Operation:
     """Write a tenant and the operation that sets it up, and wake a worker; return the operation at once.
 
-    Nothing but rows is made here. With `call`, a repetition returns the operation of the first call.
+    Nothing but rows is made here. `leftovers` says what to do about things of an earlier life under the tenant's names:
+    nothing (the operation stops and names them), "adopt" or "clean". With `call`, a repetition returns the operation of
+    the first call.
 
     Raises Invalid for wrong values and SlugTaken if a living tenant has the slug; nothing is written then.
     """
     if call and (known := recall(call)):
         return get_operation(UUID(known.location))
     admin_name = admin_name.strip() or admin_email.partition("@")[0][:120]
-    _check(slug=slug, name=name, admin_email=admin_email, admin_name=admin_name, language=language, time_zone=time_zone)
+    _check(
+        slug=slug,
+        name=name,
+        admin_email=admin_email,
+        admin_name=admin_name,
+        language=language,
+        time_zone=time_zone,
+        leftovers=leftovers,
+    )
     tenant = Tenant.new(
         installation=installation_code(),
         slug=slug,
@@ -56,27 +104,29 @@ def request_tenant(
     try:
         with transaction.atomic():
             tenant.save(force_insert=True)
-            Domain.objects.create(domain=slug, tenant=tenant)
+            _reserve_address(tenant)
     except IntegrityError:
         raise SlugTaken(slug=slug) from None
-    operation = Operation.objects.create(
+    operation = begin_operation(
         tenant=tenant,
         kind=Operation.Kind.PROVISION,
-        inputs={"language": language, "time_zone": time_zone, "asked_in": get_language()},
-        actor_kind=actor.kind,
-        actor_id=actor.id,
-        actor_name=actor.name,
-    )
-    OperationStep.objects.bulk_create(
-        OperationStep(operation=operation, position=position, path=path)
-        for position, path in enumerate(settings.TENANT_STEPS, 1)
+        inputs={"language": language, "time_zone": time_zone, "leftovers": leftovers},
+        actor=actor,
     )
     audit.record(actor=actor, action="tenant.requested", target=tenant, operation=str(operation.pk))
     publish(TenantRequested(tenant_id=tenant.pk), actor=actor)
     if call:
         remember(call, status=202, location=str(operation.pk))
-    wake_a_worker(operation)
     return operation
+
+
+def _reserve_address(tenant: Tenant) -> None:
+    """Write the tenant's domain, so that nobody else gets it. One that a tenant left behind is for its step to find."""
+    other = Domain.objects.filter(domain=tenant.slug).select_related("tenant").first()
+    if other is None:
+        Domain.objects.create(domain=tenant.slug, tenant=tenant)
+    elif other.tenant.status not in Tenant.GONE:
+        raise SlugTaken(slug=tenant.slug)
 
 
 def _check(**values: str) -> None:
@@ -90,17 +140,6 @@ def _check(**values: str) -> None:
         raise Invalid(errors)
 
 
-def _check_name(name: str) -> None:
-    if not name.strip():
-        raise ValidationError(_("Give the tenant a name."))
-    _check_text(name)
-
-
-def _check_text(name: str) -> None:
-    if len(name) > 120 or any(not character.isprintable() for character in name):
-        raise ValidationError(_("Use at most 120 printable characters."))
-
-
 def _check_language(language: str) -> None:
     if language and language not in dict(settings.LANGUAGES):
         raise ValidationError(_("Choose one of: %(languages)s.") % {"languages": ", ".join(dict(settings.LANGUAGES))})
@@ -109,6 +148,11 @@ def _check_language(language: str) -> None:
 def _check_time_zone(time_zone: str) -> None:
     if time_zone not in known_time_zones():
         raise ValidationError(_("This time zone is not known. Use a name such as Europe/Rome."))
+
+
+def _check_leftovers(leftovers: str) -> None:
+    if leftovers not in ("", ADOPT, CLEAN):
+        raise ValidationError(_("Choose adopt or clean, or nothing."))
 
 
 def _check_email(email: str) -> None:
@@ -120,43 +164,13 @@ def _check_email(email: str) -> None:
 
 _CHECKS: dict[str, Any] = {
     "slug": validate_slug,
-    "name": _check_name,
+    "name": check_name,
     "admin_email": _check_email,
-    "admin_name": _check_text,
+    "admin_name": check_text,
     "language": _check_language,
     "time_zone": _check_time_zone,
+    "leftovers": _check_leftovers,
 }
-
-
-def finish_provisioning(operation: Operation) -> None:
-    """Make the tenant active; called in the transaction that ends the operation."""
-    tenant = Tenant.objects.select_for_update().get(pk=operation.tenant_id)
-    tenant.status = Tenant.Status.ACTIVE
-    tenant.activated_at = timezone.now()
-    tenant.version += 1
-    tenant.save(update_fields=["status", "activated_at", "version"])
-    audit.record(actor=SYSTEM, action="tenant.activated", target=tenant, operation=str(operation.pk))
-    publish(TenantActivated(tenant_id=tenant.pk))
-
-
-def give_up_provisioning(operation: Operation) -> None:
-    """Mark the tenant as failed and free its slug and address; called when everything is undone."""
-    tenant = Tenant.objects.select_for_update().get(pk=operation.tenant_id)
-    tenant.status = Tenant.Status.FAILED
-    tenant.version += 1
-    tenant.save(update_fields=["status", "version"])
-    tenant.domains.all().delete()
-    audit.record(
-        actor=SYSTEM,
-        action="tenant.provisioning_failed",
-        target=tenant,
-        operation=str(operation.pk),
-        code=operation.error_code,
-    )
-    publish(TenantProvisioningFailed(tenant_id=tenant.pk))
-
-
-register_kind(Operation.Kind.PROVISION, Ending(finish_provisioning, give_up_provisioning))
 
 
 @transaction.atomic

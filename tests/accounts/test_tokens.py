@@ -12,7 +12,6 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from django.utils import timezone
 
-from accounts.identity.builtin.keys import signing_key
 from accounts.identity.models import Account, SigningKey
 from accounts.people.models import Person
 from core.tenancy import enter
@@ -40,7 +39,7 @@ def caller(visitor, acme):
 def sign(tenant, claims, *, key=None, **header) -> str:
     """Sign claims with the realm's real key, or with another one."""
     with enter(tenant):
-        own = signing_key()
+        own = SigningKey.objects.signing()
     header = {"kid": own.kid, "typ": "at+jwt", **header}
     return jwt.encode(claims, key or own.private_pem, algorithm="RS256", headers=header)
 
@@ -115,7 +114,7 @@ def test_a_token_without_algorithm_is_refused(tokens, caller):
 def test_the_public_key_is_no_shared_secret(tokens, acme, caller):
     header, payload, _ = tokens["access_token"].split(".")
     with enter(acme):
-        private = serialization.load_pem_private_key(signing_key().private_pem.encode(), None)
+        private = serialization.load_pem_private_key(SigningKey.objects.signing().private_pem.encode(), None)
     public = private.public_key().public_bytes(
         serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
     )

@@ -14,7 +14,7 @@ from deploy.embedded.supervisor import Program
 from tests.deploy.compose_file import read_env_file, read_services
 from tests.support import people
 from tests.support.http import HttpVisitor
-from tests.support.platform import Platform, static_files, wait_until
+from tests.support.platform import START_S, Platform, static_files, wait_until
 
 STAYING = ("web", "worker", "operations", "scheduler")
 OF_THE_MACHINE = ("PATH", "HOME", "LANG", "TMPDIR")
@@ -84,7 +84,7 @@ class ComposedPlatform(Platform):
 
 @pytest.fixture
 def platform(django_db_setup: None, tmp_path: Path) -> Iterator[ComposedPlatform]:
-    platform = ComposedPlatform("compose", static_root=static_files(tmp_path / "static"))
+    platform = ComposedPlatform("compose", static_root=static_files())
     platform.work_folder = tmp_path  # the container's /app: the scheduler writes below var/ there
     (tmp_path / "var").mkdir()
     with platform.life(*STAYING):
@@ -111,7 +111,7 @@ def test_somebody_signs_in_and_every_process_ends_on_sigterm(platform: ComposedP
     platform.start("operations")
     wait_until(
         lambda: platform.steps_of("held-at-the-end")[:2] == ["done", "done"],
-        timeout_s=30,
+        timeout_s=START_S,
         what=lambda: platform.log_of("operations"),
     )
     threading.Timer(1.0, held.close).start()  # the step goes on a second after the signal

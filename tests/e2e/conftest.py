@@ -5,17 +5,17 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, expect, sync_playwright
 
-from tests.e2e.viewer import Viewer, launch
+from tests.e2e.viewer import PATIENCE_MS, Viewer, launch
 from tests.support import people
 from tests.support.platform import EVERYTHING, Platform, static_files
 
 
 @pytest.fixture(scope="package")
-def platform(django_db_setup: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
+def platform(django_db_setup: None) -> Iterator[Platform]:
     """Web, worker, operations worker and scheduler, with acme-corp and globex-inc and what tests.e2e.scenery adds."""
-    platform = Platform("walks", static_root=static_files(tmp_path_factory.mktemp("static")))
+    platform = Platform("walks", static_root=static_files())
     with platform.life():
         yield platform
         ended = platform.terminate(*EVERYTHING)
@@ -35,6 +35,7 @@ def browser(platform: Platform) -> Iterator[Browser]:
     """Chromium. Ends before the platform does: its event loop keeps Django's ORM from working in this thread."""
     with sync_playwright() as playwright:
         browser = launch(playwright)
+        expect.set_options(timeout=PATIENCE_MS)
         yield browser
         browser.close()
 

@@ -9,7 +9,7 @@ from playwright.sync_api import expect
 
 from tests.e2e.viewer import Viewer
 from tests.support import people
-from tests.support.platform import Platform, wait_until
+from tests.support.platform import START_S, Platform, wait_until
 
 pytestmark = pytest.mark.browser
 NEW_PASSWORD = "seven quiet words for a walk"
@@ -80,16 +80,16 @@ def test_an_operator_makes_a_tenant_and_its_first_admin_signs_in(
     try:
         page.get_by_role("button", name="Create tenant").click()
         page.wait_for_url(at(f"/console/tenants/{slug}/"))
-        expect(page.get_by_text("0 of 5 steps")).to_be_visible()
-        with platform.step_held_up(slug, 4):
+        expect(page.get_by_text("0 of 6 steps")).to_be_visible()
+        with platform.step_held_up(slug, 5):
             platform.signal_group("operations", signal.SIGCONT)
-            expect(page.get_by_text("3 of 5 steps")).to_be_visible()
+            expect(page.get_by_text("4 of 6 steps")).to_be_visible()
             done = page.locator(".plx-steps li[data-state=done]")
-            expect(done).to_have_count(3)
+            expect(done).to_have_count(4)
             expect(done.first.locator(".plx-took")).to_be_visible()
     finally:
         platform.signal_group("operations", signal.SIGCONT)
-    expect(page.locator(".plx-steps li[data-state=done]")).to_have_count(5)
+    expect(page.locator(".plx-steps li[data-state=done]")).to_have_count(6)
     expect(page.get_by_role("link", name="Open workspace")).to_be_visible()
     assert page.locator(".plx-steps .plx-took").count() == 5
 
@@ -102,7 +102,7 @@ def test_an_operator_makes_a_tenant_and_its_first_admin_signs_in(
     assert link not in page.content()
     mail = wait_until(
         lambda: platform.mail_to("wanda@three.example"),
-        timeout_s=15,
+        timeout_s=START_S,
         what=lambda: f"no mail:\n{platform.log_of('worker')}",
     )
     assert "Walk Three" in mail["Subject"]

@@ -20,6 +20,7 @@ ARGUMENTS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+PATIENCE_MS = 30_000  # a busy machine; what is there at once costs nothing
 NOTE_VIOLATIONS = """
 window.pxViolations = [];
 document.addEventListener("securitypolicyviolation", (event) =>
@@ -81,7 +82,7 @@ class Viewer:
             java_script_enabled=self.scripts,
             reduced_motion="reduce",
         )
-        self.context.set_default_timeout(15_000)
+        self.context.set_default_timeout(PATIENCE_MS)
         if self.scripts:
             self.context.add_init_script(NOTE_VIOLATIONS)
         self.page: Page = self.context.new_page()

@@ -1,11 +1,9 @@
-"""What https changes in the settings, and which addresses stop the start. Read by a process of its own."""
+"""What https changes in the settings. Read by a process of its own."""
 
 import json
 import os
 import subprocess
 import sys
-
-import pytest
 
 NAMES = [
     "SESSION_COOKIE_NAME", "ISSUER_COOKIE_NAME", "LANGUAGE_COOKIE_NAME", "SESSION_COOKIE_SECURE", "CSRF_COOKIE_SECURE",
@@ -16,7 +14,8 @@ NAMES = [
 
 def read(**changes: str) -> subprocess.CompletedProcess[str]:
     code = f"import json, plexica.settings as s;print(json.dumps({{name: getattr(s, name) for name in {NAMES!r}}}))"
-    environment = {**os.environ, "PLEXICA_ENV": "production", "PLEXICA_TRUST_PROXY": "true", **changes}
+    production = {"PLEXICA_ENV": "production", "PLEXICA_TRUST_PROXY": "true", "PLEXICA_PASSWORD_ITERATIONS": ""}
+    environment = {**os.environ, **production, **changes}
     return subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
 
 
@@ -41,11 +40,3 @@ def test_plain_http_at_home_names_the_port_in_the_cookies():
     assert one["SESSION_COOKIE_NAME"] == "px_session_8001"
     assert two["ISSUER_COOKIE_NAME"] == "px_issuer_8002"
     assert one["SECURE_HSTS_SECONDS"] == 0
-
-
-@pytest.mark.parametrize("url", ["http://plexica.example", "http://127.0.0.1:8000", "https://10.0.0.1", "https://a/b"])
-def test_other_addresses_stop_the_start_and_are_named(url):
-    start = read(PLEXICA_PUBLIC_URL=url)
-
-    assert start.returncode != 0
-    assert "PLEXICA_" in start.stderr

@@ -266,9 +266,9 @@ def test_progress_is_a_fragment_that_asks_again_until_the_work_is_done(operator_
     done = progress()
 
     assert 'hx-trigger="every 500ms"' in running
-    assert "0 of 5 steps" in running
-    assert "2 of 5 steps" in further
-    assert "5 of 5 steps" in done
+    assert "0 of 6 steps" in running
+    assert "2 of 6 steps" in further
+    assert "6 of 6 steps" in done
     assert "every 500ms" not in done
 
 

@@ -18,7 +18,9 @@ _admin_url = os.environ.get("PLEXICA_DATABASE_ADMIN_URL", "")
 
 def _prepared_name() -> str:
     """A name that changes with whatever the prepared database is made from."""
-    digest = hashlib.sha256(os.environ.get("PLEXICA_ENCRYPTION_KEYS", "").encode())
+    digest = hashlib.sha256()
+    for variable in ("PLEXICA_ENCRYPTION_KEYS", "PLEXICA_PASSWORD_ITERATIONS"):
+        digest.update(os.environ.get(variable, "").encode())
     sources = [*ROOT.glob("*/migrations/*.py"), *ROOT.glob("*/*/migrations/*.py"), ROOT / "tests/support/people.py"]
     sources += [
         *ROOT.glob("tenants/schemas/*.py"),
@@ -72,7 +74,7 @@ def use_worker_database(worker: str) -> None:
 
 def copy_prepared_database() -> None:
     """Make this process's database; prepare the original first if no process has."""
-    with _one_process(), _admin() as admin:
+    with one_process("database"), _admin() as admin:
         _drop_old(admin)
         if not _exists(admin, PREPARED):
             _prepare()
@@ -156,8 +158,9 @@ def _admin() -> "psycopg.Connection[Any]":
 
 
 @contextmanager
-def _one_process() -> Iterator[None]:
-    lock = ROOT / "var" / "test" / "database.lock"
+def one_process(what: str) -> Iterator[None]:
+    """Let one test process at a time do this."""
+    lock = ROOT / "var" / "test" / f"{what}.lock"
     lock.parent.mkdir(parents=True, exist_ok=True)
     with lock.open("w") as handle:
         fcntl.flock(handle, fcntl.LOCK_EX)

@@ -29,8 +29,8 @@ class Issuer:
     """The built-in issuer of a tenant, or of the platform (None)."""
 
     def __init__(self, tenant: TenantRef | None) -> None:
+        from accounts.identity.addresses import builtin_issuer, callback_url
         from accounts.identity.models import Realm
-        from accounts.identity.realms import builtin_issuer, callback_url
 
         self.program = Visitor(tenant)
         with enter(tenant) if tenant else enter_platform():

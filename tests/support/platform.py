@@ -2,13 +2,14 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from email import message_from_string, policy
@@ -16,19 +17,24 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import psycopg
+from celery import Celery
 from psycopg.rows import dict_row
 from redis import Redis
 
 from deploy.embedded import platform, ports
 from deploy.embedded.paths import Tree
-from deploy.embedded.processes import last_lines, spawn
+from deploy.embedded.processes import find_by_variable, last_lines, spawn, stop_all
+from deploy.embedded.stamps import Stamps, fingerprint
 from deploy.embedded.supervisor import Program
 from tests.support import database
 
 EVERYTHING = ("operations", "worker", "scheduler", "web")
 GRACE_S = 10.0  # within which a process ends after SIGTERM
-# Valkey's databases: each test process has two of 2 to 15, counted from below, and the one without xdist 14 and 15
-QUEUES = {"walks": 12, "compose": 10, "processes": 8, "hammering": 6}
+START_S = 90.0  # within which one works: 2 s alone, but half a minute was seen beside browsers on a busy machine
+# Valkey's databases: each test process has two of 2 to 15, counted from below, and the one without xdist 14 and 15;
+# from above 15 on there is room. faults: on a Valkey of its own
+QUEUES = {"walks": 12, "compose": 10, "processes": 8, "hammering": 16, "faults": 0}
+VARIABLE = "PLEXICA_TEST_PLATFORM"  # our processes carry it: how those of a run that was cut off are found
 T = TypeVar("T")
 
 
@@ -95,7 +101,8 @@ class Platform:
             self.clear_ground()
 
     def make_ground(self, prepare: Callable[[], None] | None = None) -> None:
-        """Make database, empty queues, empty folder."""
+        """End what a run that was cut off left on our queues; make database, empty queues, empty folder."""
+        stop_all(find_by_variable(VARIABLE, str(self.folder)), patience_s=1)
         self.mail_folder.mkdir(parents=True, exist_ok=True)
         for old in (
             *self.mail_folder.iterdir(),
@@ -138,11 +145,13 @@ class Platform:
         return platform.programs(self.tree, self.env, bind="127.0.0.1", port=self.port)
 
     def start(self, *names: str) -> None:
-        """Start processes; waits until the web server is ready if it is among them."""
+        """Start processes; waits until the web server is ready if it is among them. `worker#2` is a second worker."""
         programs = self.programs
         for name in names:
-            program = programs[name]
-            self._running[name] = spawn(program.argv, log=program.log, cwd=self.work_folder, env=program.env)
+            program = programs[name.partition("#")[0]]
+            argv = [str(word).replace(f"{program.name}@", f"{name}@") for word in program.argv]
+            env = {**program.env, VARIABLE: str(self.folder)}
+            self._running[name] = spawn(argv, log=program.log, cwd=self.work_folder, env=env)
         if "web" in names:
             self.wait_ready()
 
@@ -158,7 +167,18 @@ class Platform:
             except (urllib.error.URLError, OSError):
                 return None
 
-        return wait_until(ready, timeout_s=60, what=lambda: f"the platform is not ready:\n{self.log_of('web')}")
+        return wait_until(ready, timeout_s=START_S, what=lambda: f"the platform is not ready:\n{self.log_of('web')}")
+
+    def wait_working(self, name: str, *, timeout_s: float) -> None:
+        """Wait until a worker takes tasks."""
+        with Celery(broker=self.env["PLEXICA_BROKER_URL"], set_as_current=False) as app:
+            wait_until(
+                lambda: any(
+                    node.startswith(f"{name}@") for reply in app.control.ping(timeout=0.5) or [] for node in reply
+                ),
+                timeout_s=timeout_s,
+                what=lambda: f"{name} doesn't answer:\n{self.log_of(name.partition('#')[0])}",
+            )
 
     def terminate(self, *names: str) -> dict[str, Ended]:
         """Send SIGTERM to these processes together and return how each ended. Fails if one is there after GRACE_S."""
@@ -243,7 +263,7 @@ class Platform:
         statement = "SELECT status FROM tenants_operationstep WHERE operation_id = %s ORDER BY position"
         return [row["status"] for row in self.sql(statement, operation["id"])]
 
-    def wait_active(self, slug: str, *, timeout_s: float = 30) -> None:
+    def wait_active(self, slug: str, *, timeout_s: float = START_S) -> None:
         """Wait until the tenant is active."""
         wait_until(
             lambda: (self.operation_of(slug) or {}).get("tenant_status") == "active",
@@ -282,11 +302,20 @@ def wait_until(found: Callable[[], T | None], *, timeout_s: float, what: Callabl
     return answer
 
 
-def static_files(folder: Path, env: Mapping[str, str] = os.environ) -> Path:
-    """Static files as production serves them: those that bin/test gathered just now, else gathered into `folder`."""
-    gathered = Path(env.get("PLEXICA_STATIC_ROOT", ""))
-    if env.get("PLEXICA_STATIC_ROOT") and (gathered / "staticfiles.json").exists():
-        return gathered
-    words = [sys.executable, "manage.py", "collectstatic", "--noinput", "--verbosity", "0"]
-    subprocess.run(words, cwd=Tree.here().root, env={**env, "PLEXICA_STATIC_ROOT": str(folder)}, check=True)
+def static_files() -> Path:
+    """Static files as production serves them: gathered once for all test processes, and kept until they change."""
+    tree = Tree.here()
+    folder = tree.root / "var" / "test" / "static"
+    made_from = [*(tree.root / "static").rglob("*"), *(tree.root / "plexica" / "settings").glob("*.py")]
+    mark = fingerprint(
+        tree,
+        [tree.root / "requirements.txt", *(path for path in made_from if path.is_file() and path.suffix != ".map")],
+    )
+    stamps = Stamps(folder.with_name("static-stamp.json"))
+    with database.one_process("static"):
+        if not stamps.is_fresh("static", mark, [folder / "staticfiles.json"]):
+            shutil.rmtree(folder, ignore_errors=True)
+            words = [sys.executable, "manage.py", "collectstatic", "--noinput", "--verbosity", "0"]
+            subprocess.run(words, cwd=tree.root, env={**os.environ, "PLEXICA_STATIC_ROOT": str(folder)}, check=True)
+            stamps.put("static", mark)
     return folder

@@ -3,11 +3,18 @@
 from typing import Any
 from uuid import UUID
 
+from django.conf import settings
 from django.contrib.auth.backends import BaseBackend
 from django.contrib.auth.hashers import PBKDF2PasswordHasher
 from django.http import HttpRequest
 
 from accounts.identity.models import Account
+
+
+class PasswordHasher(PBKDF2PasswordHasher):
+    """For people's passwords, as slow as the setting says."""
+
+    iterations = settings.PASSWORD_ITERATIONS
 
 
 class ClientSecretHasher(PBKDF2PasswordHasher):

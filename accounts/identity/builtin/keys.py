@@ -1,4 +1,4 @@
-"""The keys of the current realm. The search path picks the realm."""
+"""Makes the current realm's keys and shows their public halves."""
 
 import base64
 import hashlib
@@ -8,8 +8,6 @@ from typing import cast
 import jwt
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
-from django.db.models import Q, QuerySet
-from django.utils import timezone
 
 from accounts.identity.models import SigningKey
 
@@ -25,16 +23,6 @@ def make_key() -> SigningKey:
     return SigningKey.objects.create(kid=_thumbprint(private), private_pem=pem)
 
 
-def signing_key() -> SigningKey:
-    """Return the newest key that signs already."""
-    return _published().filter(active_from__lte=timezone.now()).order_by("-active_from")[0]
-
-
-def published_keys() -> list[SigningKey]:
-    """Return the keys that verifiers should know."""
-    return list(_published())
-
-
 def public_jwk(key: SigningKey) -> dict[str, object]:
     """Return the public half as a JSON Web Key."""
     public = serialization.load_pem_private_key(key.private_pem.encode(), None).public_key()
@@ -44,10 +32,6 @@ def public_jwk(key: SigningKey) -> dict[str, object]:
         "use": "sig",
         "alg": "RS256",
     }
-
-
-def _published() -> QuerySet[SigningKey]:
-    return SigningKey.objects.filter(Q(retired_at=None) | Q(retired_at__gt=timezone.now()))
 
 
 def _thumbprint(private: rsa.RSAPrivateKey) -> str:

@@ -11,8 +11,8 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from accounts.identity.addresses import origin
 from accounts.identity.models import Account, PasswordLink
-from accounts.identity.realms import origin
 from core.errors import Gone
 
 

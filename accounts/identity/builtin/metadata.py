@@ -8,8 +8,9 @@ from django.urls import reverse
 from django.views.decorators.http import require_GET
 from oauth2_provider.views import ConnectDiscoveryInfoView, DeviceAuthorizationView
 
+from accounts.identity.addresses import origin
 from accounts.identity.builtin import keys
-from accounts.identity.realms import origin
+from accounts.identity.models import SigningKey
 
 KEYS_FRESH_S = 300
 MORE_ENDPOINTS = {
@@ -45,7 +46,7 @@ class DeviceStartView(DeviceAuthorizationView):  # type: ignore[misc]
 @require_GET
 def jwks(request: HttpRequest) -> JsonResponse:
     """The public keys of the realm."""
-    response = _public({"keys": [keys.public_jwk(key) for key in keys.published_keys()]})
+    response = _public({"keys": [keys.public_jwk(key) for key in SigningKey.objects.published()]})
     response["Cache-Control"] = f"public, max-age={KEYS_FRESH_S}"
     return response
 

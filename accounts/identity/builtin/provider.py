@@ -16,10 +16,10 @@ from oauth2_provider.models import (
     get_refresh_token_model,
 )
 
+from accounts.identity.addresses import builtin_issuer
 from accounts.identity.builtin import keys, links
 from accounts.identity.models import CLI_CLIENT_ID, WEB_CLIENT_ID, Account, Application, PasswordLink, Realm, SigningKey
 from accounts.identity.port import NewAccount
-from accounts.identity.realms import builtin_issuer
 from core.tenancy import TenantRef, current, enter, enter_platform
 
 
@@ -33,6 +33,22 @@ def _inside(ref: TenantRef | None) -> Iterator[None]:
     else:
         with enter_platform():
             yield
+
+
+def _has_tables(ref: TenantRef | None) -> bool:
+    """Say whether the schema is there, and open to the tenant's role; a deleted tenant has neither."""
+    if ref is None:
+        return True
+    with enter_platform(), connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT EXISTS (SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace, pg_roles r"
+            " WHERE n.nspname = %s AND c.relname = %s AND r.rolname = %s"
+            " AND has_schema_privilege(r.oid, n.oid, 'USAGE') AND has_table_privilege(r.oid, c.oid, 'SELECT')"
+            " AND pg_has_role(current_user, r.oid, 'SET'))",
+            [ref.schema, Realm._meta.db_table, ref.role],
+        )
+        row = cursor.fetchone()
+        return bool(row and row[0])
 
 
 def _issuers_models() -> list[Any]:
@@ -82,11 +98,15 @@ class BuiltinProvider:
         )
 
     def realm_exists(self, ref: TenantRef | None) -> bool:
-        with _inside(ref):
+        if not _has_tables(ref):
+            return False
+        with _inside(ref), transaction.atomic():
             return Realm.objects.filter(is_current=True).exists()
 
     def delete_realm(self, ref: TenantRef | None) -> None:
         """Delete accounts, clients, keys and tokens. The realm's row stays, without its secret, for people point to it."""
+        if not _has_tables(ref):
+            return
         with _inside(ref), transaction.atomic():
             # row by row through the models, Django would ask for operators too, whose table no tenant has
             for model in _issuers_models():
@@ -99,6 +119,10 @@ class BuiltinProvider:
                 email=email.strip().lower(), defaults={"name": name, "password": make_password(password)}
             )
             return NewAccount(subject=str(account.pk), created=created)
+
+    def count_accounts(self, ref: TenantRef | None) -> int:
+        with _inside(ref), transaction.atomic():
+            return Account.objects.count()
 
     def set_password(self, ref: TenantRef | None, *, subject: str, password: str) -> None:
         with _inside(ref):

@@ -8,8 +8,8 @@ import jwt
 from django.conf import settings
 from oauth2_provider.settings import oauth2_settings
 
-from accounts.identity.builtin import keys
-from accounts.identity.realms import builtin_issuer
+from accounts.identity.addresses import builtin_issuer
+from accounts.identity.models import SigningKey
 from core.ids import uuid7
 
 
@@ -20,7 +20,7 @@ def opaque_refresh_token(request: Any, refresh_token: bool = False) -> str:
 
 def jwt_access_token(request: Any, refresh_token: bool = False) -> str:
     """Return an access token after RFC 9068: `typ: at+jwt`, its own audience, good for five minutes."""
-    key = keys.signing_key()
+    key = SigningKey.objects.signing()
     now_s = int(time.time())
     client_id = request.client.client_id
     claims = {

@@ -4,7 +4,7 @@ import jwt
 from oauth2_provider.oauth2_validators import OAuth2Validator
 from oauth2_provider.utils import jwk_from_pem
 
-from accounts.identity.builtin import keys
+from accounts.identity.models import SigningKey
 
 
 class RealmValidator(OAuth2Validator):  # type: ignore[misc]
@@ -48,7 +48,7 @@ class RealmValidator(OAuth2Validator):  # type: ignore[misc]
     def _get_key_for_token(self, token: str) -> Any:
         """Find the key by its id, so that hints signed before a rotation still count."""
         kid = jwt.get_unverified_header(token).get("kid")
-        for key in keys.published_keys():
+        for key in SigningKey.objects.published():
             if key.kid == kid:
                 return jwk_from_pem(key.private_pem)
         return None

@@ -63,7 +63,7 @@ def test_no_function_of_ours_runs_with_its_owners_rights(admin):
         admin.execute("SELECT proname, prosecdef FROM pg_proc WHERE pronamespace = 'public'::regnamespace").fetchall()
     )
 
-    assert functions == {"tenant_code": False, "tenants_stamp_change": False}
+    assert functions == {"tenant_code": False, "tenants_stamp_change": False, "tenants_stamp_domain": False}
 
 
 def test_no_default_grants_anything_in_public(admin):

@@ -1,66 +1,33 @@
 """Operations under failure: retried, undone, taken over; never half done, never done by two."""
 
-import secrets
 from datetime import timedelta
 
 import pytest
-from django.conf import settings
 from django.db import OperationalError, connections
 from django.utils import timezone
 from kombu.exceptions import OperationalError as BrokerError
-from psycopg import sql
 
-from core.actors import SYSTEM
 from core.audit.models import AuditEntry
 from core.errors import Rejected, Unavailable
 from events.outbox.models import OutboxMessage
 from storage.adapters import store
-from storage.buckets import bucket_exists, ensure_bucket
+from storage.buckets import bucket_exists
 from tenants.models import Domain, Operation, Tenant
 from tenants.schemas.making import existing_objects
 from tenants.selectors import get_operation
-from tenants.services import operations
+from tenants.services import leases, operations
+from tenants.services.deletion import request_deletion
 from tenants.services.operations import claim_operation, run_operation
-from tenants.services.provisioning import request_tenant
-from tenants.steps import step_at
-from tests.support import people
+from tenants.services.provisioning import Provisioning
+from tenants.steps import step_named, tenant_steps
 from tests.support.threads import run_apart, run_together
 
-
-@pytest.fixture
-def asked(committed, world):
-    """Asks for tenants and takes away whatever their operations left."""
-    made = []
-
-    def ask(slug=None):
-        slug = slug or f"op-{secrets.token_hex(5)}"
-        operation = request_tenant(slug=slug, name="Op", admin_email="a@op.example", actor=SYSTEM)
-        made.append(operation)
-        return operation
-
-    yield ask
-    for operation in made:
-        Operation.objects.filter(pk=operation.pk, status__in=Operation.ACTIVE).update(status=Operation.Status.FAILED)
-        people.remove(operation.tenant)
+KEYS = [step.key for step in tenant_steps()]
 
 
-@pytest.fixture
-def quick(monkeypatch):
-    """Retries are due at once."""
-    monkeypatch.setattr(operations, "BACKOFF_S", (-1.0,))
-
-
-def go(operation):
-    """Run the operation as often as it is due; return it as it is then."""
-    for _ in range(40):
-        if not run_operation(operation.pk):
-            break
-    return get_operation(operation.pk)
-
-
-def broken(monkeypatch, path, error, *, times=10**6, after=False):
+def broken(monkeypatch, key, error, *, times=10**6, after=False):
     """Make a step fail, before or after its work, some times or always."""
-    kind = type(step_at(path))
+    kind = type(step_named(key))
     real, calls = kind.run, []
 
     def run(self, tenant, inputs):
@@ -80,12 +47,10 @@ def nothing_is_left_of(tenant):
     return not (existing_objects(tenant.ref) or bucket_exists(name) or store().has_keyholder(name))
 
 
-@pytest.mark.parametrize(
-    ("path", "after"), [(settings.TENANT_STEPS[0], False), *((path, True) for path in settings.TENANT_STEPS)]
-)
-def test_when_a_step_fails_for_good_everything_is_undone_and_the_slug_is_free(asked, monkeypatch, path, after):
+@pytest.mark.parametrize(("key", "after"), [(KEYS[0], False), *((key, True) for key in KEYS)])
+def test_when_a_step_fails_for_good_everything_is_undone_and_the_slug_is_free(asked, monkeypatch, key, after, go):
     operation = asked()
-    broken(monkeypatch, path, Rejected(part="something"), after=after)
+    broken(monkeypatch, key, Rejected(part="something"), after=after)
 
     ended = go(operation)
     monkeypatch.undo()
@@ -98,16 +63,16 @@ def test_when_a_step_fails_for_good_everything_is_undone_and_the_slug_is_free(as
     )
     assert nothing_is_left_of(tenant)
     assert not Domain.objects.filter(domain=tenant.slug).exists()
-    at = settings.TENANT_STEPS.index(path)
-    assert [step.status for step in ended.steps.all()] == ["undone"] * (at + 1) + ["waiting"] * (4 - at)
+    at = KEYS.index(key)
+    assert [step.status for step in ended.steps.all()] == ["undone"] * (at + 1) + ["waiting"] * (5 - at)
     assert AuditEntry.objects.filter(action="tenant.provisioning_failed", target_id=tenant.pk).count() == 1
     assert OutboxMessage.objects.filter(tenant_id=tenant.pk, name="plexica.tenant.provisioning_failed").count() == 1
     assert asked(tenant.slug).tenant.pk != tenant.pk
 
 
-def test_after_a_failure_the_same_slug_can_be_set_up(asked, monkeypatch):
+def test_after_a_failure_the_same_slug_can_be_set_up(asked, monkeypatch, go):
     operation = asked()
-    broken(monkeypatch, settings.TENANT_STEPS[3], Rejected(part="object storage"))
+    broken(monkeypatch, "bucket", Rejected(part="object storage"))
     go(operation)
     monkeypatch.undo()
 
@@ -117,32 +82,32 @@ def test_after_a_failure_the_same_slug_can_be_set_up(asked, monkeypatch):
 
 
 @pytest.mark.parametrize("error", [Unavailable(part="x"), OperationalError("lost"), BrokerError("no queue")])
-def test_a_failure_that_may_pass_is_tried_again(asked, monkeypatch, quick, error):
+def test_a_failure_that_may_pass_is_tried_again(asked, monkeypatch, quick, error, go):
     operation = asked()
-    calls = broken(monkeypatch, settings.TENANT_STEPS[3], error, times=2)
+    calls = broken(monkeypatch, "bucket", error, times=2)
 
     ended = go(operation)
 
     assert ended.status == Operation.Status.SUCCEEDED
     assert len(calls) == 3
-    assert [step.attempt for step in ended.steps.all()] == [1, 1, 1, 3, 1]
+    assert [step.attempt for step in ended.steps.all()] == [1, 1, 1, 1, 3, 1]
     assert all(not step.error for step in ended.steps.all())
 
 
-def test_a_failure_that_does_not_pass_is_given_up(asked, monkeypatch, quick):
+def test_a_failure_that_does_not_pass_is_given_up(asked, monkeypatch, quick, go):
     operation = asked()
-    calls = broken(monkeypatch, settings.TENANT_STEPS[3], Unavailable(part="object storage"))
+    calls = broken(monkeypatch, "bucket", Unavailable(part="object storage"))
 
     ended = go(operation)
 
     assert (ended.status, ended.error_code) == (Operation.Status.FAILED, "unavailable")
-    assert len(calls) == operations.MAX_ATTEMPTS
+    assert len(calls) == Provisioning.max_attempts
     assert nothing_is_left_of(ended.tenant)
 
 
 def test_between_two_tries_nobody_holds_the_operation_and_it_is_not_due(asked, monkeypatch):
     operation = asked()
-    broken(monkeypatch, settings.TENANT_STEPS[3], Unavailable(part="object storage"))
+    broken(monkeypatch, "bucket", Unavailable(part="object storage"))
 
     assert run_operation(operation.pk)
 
@@ -150,14 +115,14 @@ def test_between_two_tries_nobody_holds_the_operation_and_it_is_not_due(asked, m
     assert (waiting.status, waiting.lease_owner, waiting.lease_until) == (Operation.Status.RUNNING, "", None)
     assert waiting.due_at > timezone.now()
     assert not run_operation(operation.pk)
-    assert waiting.steps.all()[3].status == "retrying"
+    assert waiting.steps.get(key="bucket").status == "retrying"
 
 
-def test_an_undo_that_fails_is_repeated_until_it_ends(asked, monkeypatch, quick):
-    operation, path = asked(), settings.TENANT_STEPS[3]
-    kind = type(step_at(path))
+def test_an_undo_that_fails_is_repeated_until_it_ends(asked, monkeypatch, quick, go):
+    operation, key = asked(), "bucket"
+    kind = type(step_named(key))
     real, failures = kind.undo, [Unavailable(part="x"), OSError("x")]
-    broken(monkeypatch, path, Rejected(part="x"), after=True)
+    broken(monkeypatch, key, Rejected(part="x"), after=True)
     monkeypatch.setattr(
         kind, "undo", lambda self, tenant: real(self, tenant) if not failures else _raise(failures.pop())
     )
@@ -172,10 +137,10 @@ def _raise(error):
     raise error
 
 
-def test_an_undo_that_never_ends_is_stuck_for_an_operator_to_see(asked, monkeypatch, quick):
-    operation, path = asked(), settings.TENANT_STEPS[3]
-    broken(monkeypatch, path, Rejected(part="x"), after=True)
-    monkeypatch.setattr(type(step_at(path)), "undo", lambda self, tenant: _raise(Unavailable(part="object storage")))
+def test_an_undo_that_never_ends_is_stuck_for_an_operator_to_see(asked, monkeypatch, quick, go):
+    operation, key = asked(), "bucket"
+    broken(monkeypatch, key, Rejected(part="x"), after=True)
+    monkeypatch.setattr(type(step_named(key)), "undo", lambda self, tenant: _raise(Unavailable(part="object storage")))
 
     ended = go(operation)
 
@@ -187,55 +152,26 @@ def test_an_undo_that_never_ends_is_stuck_for_an_operator_to_see(asked, monkeypa
 # Leftovers
 
 
-def make_leftover(kind, tenant):
-    with connections["ops"].cursor() as cursor, connections["ops"].as_login():
-        match kind:
-            case "role":
-                cursor.execute(sql.SQL("CREATE ROLE {}").format(sql.Identifier(tenant.role_name)))
-            case "bucket":
-                ensure_bucket(tenant.bucket_name)
-            case "key":
-                store().make_key(tenant.bucket_name)
-    if kind == "schema":
-        with connections["ops"].cursor() as cursor:
-            cursor.execute(sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(tenant.schema_name)))
-
-
-@pytest.mark.parametrize("kind", ["schema", "role", "bucket", "key"])
-def test_leftovers_are_named_and_not_touched(asked, kind):
+def test_looking_for_leftovers_is_tried_again_when_it_cannot_be_done(asked, monkeypatch, quick, go):
     operation = asked()
-    tenant = operation.tenant
-    make_leftover(kind, tenant)
-    before = existing_objects(tenant.ref), bucket_exists(tenant.bucket_name)
-
-    ended = go(operation)
-
-    assert (ended.status, ended.error_code) == (Operation.Status.FAILED, "leftovers_found")
-    assert f"{kind} " in ended.error
-    assert (existing_objects(tenant.ref), bucket_exists(tenant.bucket_name)) == before
-    assert Tenant.objects.get(pk=tenant.pk).status == Tenant.Status.FAILED
-
-
-def test_a_worker_that_died_after_finding_leftovers_does_not_get_them_removed(asked):
-    """The operation says "undoing" then, and nothing of what exists is its own."""
-    operation = asked()
-    make_leftover("schema", operation.tenant)
-    Operation.objects.filter(pk=operation.pk).update(status=Operation.Status.UNDOING)
-    operation.steps.filter(position=1).update(attempt=2, status="failed")
-
-    ended = go(operation)
-
-    assert ended.status == Operation.Status.FAILED
-    assert dict(existing_objects(operation.tenant.ref)) == {"schema": operation.tenant.schema_name}
-
-
-def test_looking_for_leftovers_is_tried_again_when_it_cannot_be_done(asked, monkeypatch, quick):
-    operation = asked()
-    kind = type(step_at(settings.TENANT_STEPS[3]))
+    kind = type(step_named("bucket"))
     failures = [Unavailable(part="object storage")]
     monkeypatch.setattr(kind, "find_leftovers", lambda self, tenant: _raise(failures.pop()) if failures else [])
 
     assert go(operation).status == Operation.Status.SUCCEEDED
+
+
+def test_behind_a_pooler_a_tenant_is_set_up_and_deleted_as_anywhere(asked, monkeypatch, operator, go):
+    """Tenants' statements are sent inside transactions: the pooler keeps no role between statements."""
+    monkeypatch.setitem(connections["default"].settings_dict["TENANCY"], "transaction_pooling", True)
+    made = go(asked())
+    assert (made.status, made.error) == (Operation.Status.SUCCEEDED, "")
+    slug = made.tenant.slug
+
+    deletion = request_deletion(tenant_id=made.tenant_id, typed_slug=slug, actor=operator, reason="x", now=True)
+    Operation.objects.filter(pk=deletion.pk).update(due_at=timezone.now())
+
+    assert go(deletion).status == Operation.Status.SUCCEEDED
 
 
 # Leases
@@ -245,10 +181,10 @@ class Death(BaseException):
     """The worker is gone, without a word."""
 
 
-@pytest.mark.parametrize("path", settings.TENANT_STEPS)
-def test_when_a_worker_dies_another_goes_on_after_its_lease(asked, monkeypatch, path):
+@pytest.mark.parametrize("key", KEYS)
+def test_when_a_worker_dies_another_goes_on_after_its_lease(asked, monkeypatch, key, go):
     operation = asked()
-    broken(monkeypatch, path, Death(), after=True)
+    broken(monkeypatch, key, Death(), after=True)
     with pytest.raises(Death):
         run_operation(operation.pk)
     monkeypatch.undo()
@@ -258,8 +194,7 @@ def test_when_a_worker_dies_another_goes_on_after_its_lease(asked, monkeypatch, 
     ended = go(operation)
 
     assert ended.status == Operation.Status.SUCCEEDED
-    at = settings.TENANT_STEPS.index(path)
-    assert [step.attempt for step in ended.steps.all()] == [2 if n == at else 1 for n in range(5)]
+    assert [step.attempt for step in ended.steps.all()] == [2 if step == key else 1 for step in KEYS]
 
 
 def test_a_beat_finds_what_nobody_was_told_of(asked):
@@ -278,10 +213,10 @@ def test_only_one_of_two_workers_gets_an_operation(asked):
     assert len([claim for claim in claims if claim]) == 1
 
 
-def test_a_lease_is_renewed_while_a_step_takes_long(asked, monkeypatch):
-    monkeypatch.setattr(operations, "HEARTBEAT_S", 0.02)
+def test_a_lease_is_renewed_while_a_step_takes_long(asked, monkeypatch, go):
+    monkeypatch.setattr(leases, "HEARTBEAT_S", 0.02)
     operation = asked()
-    kind = type(step_at(settings.TENANT_STEPS[1]))
+    kind = type(step_named("preferences"))
     real = kind.run
 
     def slow(self, tenant, inputs):
@@ -311,10 +246,10 @@ def steal(operation):
 
 
 @pytest.mark.parametrize("error", [None, Rejected(part="x"), Unavailable(part="x")], ids=["done", "failed", "retry"])
-def test_a_worker_that_lost_its_lease_writes_nothing_more(asked, monkeypatch, error):
+def test_a_worker_that_lost_its_lease_writes_nothing_more(asked, monkeypatch, error, go):
     """Its step may end or fail: the tenant that another worker has set up meanwhile stays as it is."""
-    operation, path = asked(), settings.TENANT_STEPS[3]
-    kind = type(step_at(path))
+    operation, key = asked(), "bucket"
+    kind = type(step_named(key))
     real = kind.run
 
     def slow(self, tenant, inputs):
@@ -329,16 +264,16 @@ def test_a_worker_that_lost_its_lease_writes_nothing_more(asked, monkeypatch, er
 
     ended = go(operation)
     assert (ended.status, ended.tenant.status) == (Operation.Status.SUCCEEDED, Tenant.Status.ACTIVE)
-    assert [step.status for step in ended.steps.all()] == ["done"] * 5
-    assert ended.steps.all()[3].detail != "late"
+    assert [step.status for step in ended.steps.all()] == ["done"] * 6
+    assert ended.steps.get(key="bucket").detail != "late"
     assert len(existing_objects(ended.tenant.ref)) == 2
     assert AuditEntry.objects.filter(action="tenant.activated", target_id=ended.tenant.pk).count() == 1
 
 
 def test_a_worker_that_hears_of_its_lost_lease_begins_no_other_step(asked, monkeypatch):
     operation = asked()
-    first, second = settings.TENANT_STEPS[:2]
-    kind, real = type(step_at(first)), type(step_at(first)).run
+    first, second = KEYS[:2]
+    kind, real = type(step_named(first)), type(step_named(first)).run
     later = broken(monkeypatch, second, AssertionError("begun"))
 
     def slow(self, tenant, inputs):

@@ -1,0 +1,27 @@
+"""What all changes of a tenant begin with: its row, locked and of the expected version, and a reason."""
+
+from uuid import UUID
+
+from django.utils.translation import gettext as _
+
+from core.errors import Invalid
+from tenants.errors import TenantChanged
+from tenants.models import Tenant
+
+MAX_REASON = 500
+
+
+def locked_tenant(tenant_id: UUID, expected_version: int | None) -> Tenant:
+    """Return the tenant, locked for the transaction. Raises TenantChanged if it has another version than expected."""
+    tenant = Tenant.objects.select_for_update().get(pk=tenant_id)
+    if expected_version is not None and tenant.version != expected_version:
+        raise TenantChanged(slug=tenant.slug, version=tenant.version)
+    return tenant
+
+
+def checked_reason(reason: str) -> str:
+    """Return the reason without spaces around it. Raises Invalid without one."""
+    reason = reason.strip()
+    if not reason or len(reason) > MAX_REASON:
+        raise Invalid({"reason": [_("Say why, in at most 500 characters.")]})
+    return reason

@@ -1,0 +1,105 @@
+"""What remembers a tenant outside of its schema, in this room and below: removed and counted when the tenant is deleted."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import islice
+from typing import Any
+
+from django.core.cache import caches
+from django.db.models import Q, QuerySet
+from django.utils.translation import gettext_lazy as _
+from django_redis import get_redis_connection
+from redis.exceptions import RedisError
+
+from core.errors import Unavailable
+from core.idempotency.models import IdempotencyKey
+from core.tenancy.cache import pattern_of
+from events.outbox.models import OutboxMessage
+from tenants.models import Operation, OperationStep, Tenant
+from tenants.removal import TenantTrace
+from tenants.schemas.making import OPS
+
+
+class Messages(TenantTrace):
+    """Events on their way out, and those kept for replay. What announces the deletion itself is written at its very end."""
+
+    key = "messages"
+    label = _("Events waiting or kept")
+
+    def count(self, tenant: Tenant) -> int:
+        return self._of(tenant).count()
+
+    def remove(self, tenant: Tenant) -> None:
+        self._of(tenant).delete()
+
+    def _of(self, tenant: Tenant) -> QuerySet[OutboxMessage]:
+        return OutboxMessage.objects.using(OPS).filter(tenant_id=tenant.pk)  # nobody else may delete them
+
+
+class RememberedCalls(TenantTrace):
+    """Answers that are kept for repeated API calls."""
+
+    key = "remembered_calls"
+    label = _("Answers kept for repeated calls")
+
+    def count(self, tenant: Tenant) -> int:
+        return self._of(tenant).count()
+
+    def remove(self, tenant: Tenant) -> None:
+        self._of(tenant).delete()
+
+    def _of(self, tenant: Tenant) -> QuerySet[IdempotencyKey]:
+        operations = [str(key) for key in Operation.objects.filter(tenant=tenant).values_list("pk", flat=True)]
+        below = Q(path__startswith=f"/api/v1/tenants/{tenant.slug}/")
+        return IdempotencyKey.objects.filter(Q(location__in=operations) | below)
+
+
+class PersonalData(TenantTrace):
+    """The first admin's name and address, in the tenant's row and in what steps of earlier operations said."""
+
+    key = "personal_data"
+    label = _("Names and addresses of people in records")
+
+    def count(self, tenant: Tenant) -> int:
+        return self._rows(tenant).count() + self._steps(tenant).count()
+
+    def remove(self, tenant: Tenant) -> None:
+        self._rows(tenant).update(admin_name="", admin_email="")
+        self._steps(tenant).update(detail="", error="")
+
+    def _rows(self, tenant: Tenant) -> QuerySet[Tenant]:
+        return Tenant.objects.filter(pk=tenant.pk).exclude(admin_name="", admin_email="")
+
+    def _steps(self, tenant: Tenant) -> QuerySet[OperationStep]:
+        earlier = OperationStep.objects.filter(operation__tenant=tenant).exclude(operation__kind=Operation.Kind.DELETE)
+        return earlier.exclude(detail="", error="")
+
+
+class CacheEntries(TenantTrace):
+    """Entries of the cache under the tenant's keys, sessions among them."""
+
+    key = "cache_entries"
+    label = _("Cache entries and cached sessions")
+
+    def count(self, tenant: Tenant) -> int:
+        with _valkey() as client:
+            return sum(1 for _key in self._keys(client, tenant))
+
+    def remove(self, tenant: Tenant) -> None:
+        with _valkey() as client:
+            keys = self._keys(client, tenant)
+            while some := list(islice(keys, 1000)):
+                client.unlink(*some)
+
+    def _keys(self, client: Any, tenant: Tenant) -> Iterator[bytes]:
+        keys: Iterator[bytes] = client.scan_iter(match=pattern_of(tenant.pk, caches["default"].key_prefix), count=5000)
+        return keys
+
+
+@contextmanager
+def _valkey() -> Iterator[Any]:
+    """Give the cache's server itself: Django's cache would take one that does not answer for an empty one."""
+    try:
+        yield get_redis_connection("default")
+    except RedisError as error:
+        raise Unavailable(part="cache") from error
