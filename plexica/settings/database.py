@@ -48,7 +48,7 @@ def _connection(url: str, *, tenancy: dict[str, object], pool: dict[str, int] | 
         "HOST": unquote(parts.hostname or ""),
         "PORT": str(parts.port or ""),
         "CONN_MAX_AGE": 0,
-        "CONN_HEALTH_CHECKS": True,
+        "CONN_HEALTH_CHECKS": False,  # the backend greets each connection from the pool, which tells whether it lives
         # without a session there is no cursor that outlives its transaction
         "DISABLE_SERVER_SIDE_CURSORS": bool(tenancy.get("transaction_pooling")),
         "OPTIONS": {
