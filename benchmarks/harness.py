@@ -86,7 +86,7 @@ class Ground:
             self._use.__exit__(None, None, None)
 
     def _environment(self) -> dict[str, str]:
-        env = environment(self._tree, self._stack, None)
+        env = environment(self._tree, self._stack, {})
         for variable in DATABASES:
             env[variable] = env[variable].rpartition("/")[0] + f"/{self.database}"
         for variable, number in VALKEY.items():
@@ -113,6 +113,8 @@ class Ground:
         if "PLEXICA_DATABASE_ADMIN_URL" not in os.environ:
             return
         code = self._installation()
+        if code:
+            self._delete_buckets()
         self._close_connections()
         with self.admin("postgres") as admin:
             admin.execute(f'DROP DATABASE IF EXISTS "{self.database}" WITH (FORCE)'.encode())
@@ -120,8 +122,6 @@ class Ground:
                 rows = admin.execute("SELECT rolname FROM pg_roles WHERE rolname LIKE %s", [f"px\\_{code}\\_%"])
                 for (role,) in rows.fetchall():
                     admin.execute(sql.SQL("DROP ROLE {}").format(sql.Identifier(role)))
-        if code:
-            self._delete_buckets(code)
         for variable in VALKEY:
             with Redis.from_url(os.environ[variable]) as valkey:
                 valkey.flushdb()
@@ -134,12 +134,13 @@ class Ground:
         except Exception:  # noqa: BLE001 - the database was not finished
             return ""
 
-    def _delete_buckets(self, code: str) -> None:
-        from storage.buckets import _client, delete_bucket_with_contents
+    def _delete_buckets(self) -> None:
+        """Only tenants that an operation made have one."""
+        from storage.buckets import delete_bucket_with_contents
+        from tenants.models import Operation
 
-        for bucket in _client().list_buckets()["Buckets"]:
-            if bucket["Name"].startswith(f"px-{code}-"):
-                delete_bucket_with_contents(bucket["Name"])
+        for name in set(Operation.objects.values_list("tenant__bucket_name", flat=True)):
+            delete_bucket_with_contents(name)
 
     def _close_connections(self) -> None:
         from django.db import connections

@@ -272,7 +272,7 @@ def _make_copies(model: Any, count: int) -> None:
     from django.db import connections
     from psycopg import sql
 
-    from tenants.fleet import current_template
+    from tenants.schemas.template import current_template
     from tenants.models import Domain, Tenant
     from tenants.schemas import making
     from tenants.selectors import installation_code
