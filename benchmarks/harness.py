@@ -84,7 +84,7 @@ class Ground:
             self._use.__exit__(None, None, None)
 
     def _environment(self) -> dict[str, str]:
-        env = environment(self._tree, self._stack, None)
+        env = environment(self._tree, self._stack, {})
         for variable in DATABASES:
             env[variable] = env[variable].rpartition("/")[0] + f"/{self.database}"
         for variable, number in VALKEY.items():
@@ -130,11 +130,12 @@ class Ground:
             return ""
 
     def _delete_buckets(self, code: str) -> None:
-        from storage.buckets import _client, delete_bucket_with_contents
+        from storage.adapters.s3 import S3Store
+        from storage.buckets import delete_bucket_with_contents
 
-        for bucket in _client().list_buckets()["Buckets"]:
-            if bucket["Name"].startswith(f"px-{code}-"):
-                delete_bucket_with_contents(bucket["Name"])
+        for name in S3Store().list_buckets():
+            if name.startswith(f"px-{code}-"):
+                delete_bucket_with_contents(name)
 
     def _close_connections(self) -> None:
         from django.db import connections
