@@ -34,6 +34,10 @@ _DONE = sql.SQL(
     "UPDATE public.fleet_tenantrecord SET status = 'done', error = '', finished_at = clock_timestamp(),"
     " started_at = {}, attempts = {} WHERE id = {};\n"
 )
+_FORGOTTEN = sql.SQL(
+    "UPDATE public.fleet_tenantrecord SET reached_migration = '', reached_statement = 0, reached_digest = ''"
+    " WHERE tenant_id = {} AND reached_migration = {};\n"
+)
 _REACHED = sql.SQL(
     "UPDATE public.fleet_tenantrecord SET reached_migration = {}, reached_statement = {}, reached_digest = {}"
     " WHERE id = {};\n"
@@ -281,10 +285,7 @@ def _reached_text(record: TenantRecord, migration: str, behind: list[str]) -> st
 
 def _forgotten_text(record: TenantRecord, migration: str) -> str:
     """What is applied is no longer half through: a tenant that is restored from before begins at the first statement."""
-    return (
-        "UPDATE public.fleet_tenantrecord SET reached_migration = '', reached_statement = 0, reached_digest = ''"
-        f" WHERE tenant_id = {_literal(record.tenant_id)} AND reached_migration = {_literal(migration)};\n"
-    )
+    return _FORGOTTEN.format(record.tenant_id, migration).as_string(None)
 
 
 def error_state(error: BaseException) -> str:
