@@ -62,7 +62,9 @@ def test_the_sidebar_says_that_something_is_stuck(operator_at_console, stuck):
 
 def test_an_operation_shows_its_steps_with_attempts_and_errors(operator_at_console, stuck):
     stuck.steps.filter(position=1).update(status="done", attempt=3, detail="stark", started_at=timezone.now())
-    stuck.steps.filter(position=2).update(status="failed", attempt=1, error="Nobody <answers>", started_at=timezone.now())
+    stuck.steps.filter(position=2).update(
+        status="failed", attempt=1, error="Nobody <answers>", started_at=timezone.now()
+    )
 
     page = operator_at_console.get(f"/console/operations/{stuck.pk}/")
 
@@ -88,7 +90,12 @@ def test_only_leftovers_can_be_adopted_and_only_a_stuck_one_takes_answers(operat
 
 @pytest.mark.parametrize(
     ("answer", "status", "leftovers"),
-    [("retry", "running", ""), ("adopt", "running", "adopt"), ("clean", "running", "clean"), ("give-up", "undoing", "")],
+    [
+        ("retry", "running", ""),
+        ("adopt", "running", "adopt"),
+        ("clean", "running", "clean"),
+        ("give-up", "undoing", ""),
+    ],
 )
 def test_an_answer_lets_it_go_on(answer, status, leftovers, operator_at_console, stuck, operator):
     question = operator_at_console.get(f"/console/operations/{stuck.pk}/{answer}/", HTTP_HX_TARGET="ask")
@@ -119,7 +126,9 @@ def test_an_answer_to_what_has_changed_is_refused(operator_at_console, stuck):
 @pytest.fixture
 def run(committed, acme, globex):
     """A run that migrated acme-corp and failed at globex-inc."""
-    run = Run.objects.using("ops").create(started_by="root@one", status="failed", migrations_hash="old", reason="1 of 2")
+    run = Run.objects.using("ops").create(
+        started_by="root@one", status="failed", migrations_hash="old", reason="1 of 2"
+    )
     for ref, status, error in ((acme, "done", ""), (globex, "failed", "LockNotAvailable")):
         TenantRecord.objects.using("ops").create(
             run=run, tenant_id=ref.id, slug=ref.slug, status=status, error=error, migrations=["people.0002"], attempts=1,

@@ -314,7 +314,9 @@ def test_a_deleted_tenants_page_shows_the_proof_also_when_the_slug_is_used_again
 def test_many_are_suspended_each_for_itself_and_the_outcome_says_why_not(operator_at_console, acme, globex, operator):
     suspend_tenant(tenant_id=globex.id, actor=operator, reason="before")
     ticked = {"tenant": [str(acme.id), str(globex.id)], "change": "suspend"}
-    asked = text_of(operator_at_console.get(f"/console/tenants/bulk/?change=suspend&tenant={acme.id}&tenant={globex.id}"))
+    asked = text_of(
+        operator_at_console.get(f"/console/tenants/bulk/?change=suspend&tenant={acme.id}&tenant={globex.id}")
+    )
 
     answer = operator_at_console.post(
         "/console/tenants/bulk/", {**ticked, "reason": "unpaid"}, page=operator_at_console.get("/console/tenants/")

@@ -154,7 +154,9 @@ def test_operations_and_audit_of_a_tenant(call, stuck):
     audit = call("GET", f"{TENANTS}stark/audit/?action=tenant.requested").json()
 
     assert [operation["id"] for operation in operations["results"]] == [str(stuck.pk)]
-    assert [(entry["action"], entry["actor_name"]) for entry in audit["results"]] == [("tenant.requested", "Jonas Weil")]
+    assert [(entry["action"], entry["actor_name"]) for entry in audit["results"]] == [
+        ("tenant.requested", "Jonas Weil")
+    ]
     assert call("GET", f"{TENANTS}stark/audit/?q=nobody").json()["count"] == 0
 
 
@@ -170,7 +172,9 @@ def test_all_operations_are_filtered(call, stuck):
 
 @pytest.mark.parametrize(("path", "status"), [("retry", "running"), ("give-up", "undoing")])
 def test_a_stuck_operation_goes_on(path, status, call, stuck):
-    answer = call("POST", f"/api/v1/operations/{stuck.pk}/{path}/", {"reason": "mended"}, HTTP_IF_MATCH=str(stuck.version))
+    answer = call(
+        "POST", f"/api/v1/operations/{stuck.pk}/{path}/", {"reason": "mended"}, HTTP_IF_MATCH=str(stuck.version)
+    )
     again = call("POST", f"/api/v1/operations/{stuck.pk}/{path}/", {"reason": "mended"})
 
     assert (answer.status_code, answer.json()["status"]) == (202, status)
