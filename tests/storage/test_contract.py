@@ -36,6 +36,20 @@ def test_a_bucket_goes_with_everything_in_it(adapter, new_bucket, opened):
     assert files.listdir("") == ([], [])
 
 
+def test_what_is_in_a_bucket_is_measured_and_a_large_one_only_in_part(adapter, new_bucket, opened):
+    name = new_bucket()
+    files = opened(name)
+    empty = adapter.measure_bucket(name, most=1000)
+    for path in ("a.txt", "deep/er/b.txt"):
+        files.save(path, ContentFile(b"xyz"))
+
+    whole, part = adapter.measure_bucket(name, most=1000), adapter.measure_bucket(name, most=1)
+
+    assert (empty.objects, empty.size_bytes, empty.is_complete) == (0, 0, True)
+    assert (whole.objects, whole.size_bytes, whole.is_complete) == (2, 6, True)
+    assert part.objects >= 1
+
+
 @pytest.mark.parametrize("name", ["../up", "a/b", "a..b/../c", "UPPER", "x", ""])
 def test_a_bucket_of_a_wrong_name_is_refused(adapter, name):
     with pytest.raises(Rejected):
