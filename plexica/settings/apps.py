@@ -16,6 +16,7 @@ PLATFORM_APPS = [
     "accounts.operators",
     "core.idempotency",
     "events.outbox",
+    "archives",
 ]
 PEOPLE_APPS = [
     "tenants.preferences",
@@ -121,8 +122,11 @@ TENANT_TRACES = [
 OPERATION_KINDS = {
     "provision": "tenants.services.provisioning.Provisioning",
     "delete": "tenants.services.deletion.Deletion",
+    "export": "archives.services.exports.Export",
+    "import": "archives.services.imports.Import",
+    "clone": "archives.services.imports.Clone",
 }
-DELETION_EXPORT_STEP = ""  # the step that a deletion with an export begins with
+DELETION_EXPORT_STEP = "archives.steps.ArchiveBeforeDeletionStep"  # the step that a deletion with an export begins with
 HEALTH_CHECKS = [
     "core.health.checks.database",
     "core.health.checks.cache",
