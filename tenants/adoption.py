@@ -16,9 +16,9 @@ from psycopg import sql
 from core.tenancy import TenantRef
 from core.tenancy.names import APP_ROLE, OWNER_ROLE, TEMPLATE_SCHEMA
 from core.tenancy.router import tenant_labels
-from tenants import fleet
 from tenants.errors import CannotAdopt
 from tenants.schemas import making
+from tenants.schemas.template import migrate_schema
 
 _FOREIGN = """
     SELECT 'it belongs to ' || nspowner::regrole FROM pg_namespace
@@ -73,7 +73,7 @@ def adopt_schema(ref: TenantRef) -> None:
     with making.owner_cursor(ref) as cursor:
         _refuse_what_is_foreign(cursor, ref)
         _refuse_later_migrations(cursor, ref)
-    fleet.migrate_schema(ref)
+    migrate_schema(ref)
     with making.owner_cursor(ref) as cursor:
         _refuse_what_lacks_tables(cursor, ref)
         _give_fresh_role(cursor, ref)

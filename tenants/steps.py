@@ -11,10 +11,10 @@ from django.utils.functional import Promise
 from django.utils.module_loading import import_string
 from django.utils.translation import gettext_lazy as _
 
-from tenants import adoption, fleet
+from tenants import adoption
 from tenants.errors import SlugTaken
 from tenants.models import Domain, Tenant
-from tenants.schemas import making
+from tenants.schemas import making, template
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,9 +127,9 @@ class SchemaStep(TenantStep):
     makes: ClassVar[Mapping[str, str | Promise]] = {"schema": _("Database schema"), "role": _("Database role")}
 
     def run(self, tenant: Tenant, inputs: dict[str, Any]) -> str:
-        template = fleet.current_template()
+        made_from = template.current_template()
         if not making.existing_objects(tenant.ref):  # one transaction makes both: there is all or nothing
-            making.make_schema(tenant.ref, template)
+            making.make_schema(tenant.ref, made_from)
         return f"{tenant.schema_name}, {tenant.role_name}"
 
     def undo(self, tenant: Tenant) -> None:

@@ -4,7 +4,6 @@ from uuid import UUID
 
 from celery import shared_task
 
-from tenants import fleet
 from tenants.services import operations, partitions
 
 
@@ -24,4 +23,4 @@ def run_due_operations() -> None:
 def keep_partitions_ahead() -> None:
     """Make the partitions of the coming days and months, of the platform and of every tenant."""
     partitions.keep_platform_partitions_ahead()
-    fleet.keep_partitions_ahead()
+    partitions.keep_tenant_partitions_ahead()

@@ -15,16 +15,22 @@ from tests.support.browser import Visitor
 
 
 class _Scheduling(LoadScopeScheduling):  # type: ignore[misc]
-    """Gives every test to whichever process is free, but keeps together those that share running processes.
+    """Gives every test to whichever process is free, but keeps together those that share running processes or buckets.
 
     (xdist's own groups, `--dist loadgroup`, are written into a node's id, which pytest 9.2 no longer takes.)
     """
 
     def _split_scope(self, nodeid: str) -> str:
-        return next((shared for shared in SHARED_PROCESSES if nodeid.startswith(shared)), nodeid)
+        return next((shared for shared in TOGETHER if nodeid.startswith(shared)), nodeid)
 
 
-SHARED_PROCESSES = ("tests/e2e/", "tests/test_processes.py", "tests/deploy/test_compose_runs.py")
+TOGETHER = (
+    "tests/test_faults.py",
+    "tests/e2e/",
+    "tests/test_processes.py",
+    "tests/deploy/test_compose_runs.py",
+    "tests/storage/test_tenant_files.py",  # the prepared tenants' buckets are not copied with the database
+)
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -13,6 +13,7 @@ BOTH_APPS = [
 ]
 PLATFORM_APPS = [
     "tenants",
+    "tenants.fleet",
     "accounts.operators",
     "core.idempotency",
     "events.outbox",

@@ -21,6 +21,8 @@ APP_GRANTS: Final[dict[str, str]] = {
     "django_session": OWN,
     "events_outbox": "SELECT, INSERT",
     "idempotency_idempotencykey": OWN,
+    "fleet_run": READ,
+    "fleet_tenantrecord": READ,
     "identity_account": WRITE,
     "identity_application": WRITE,
     "identity_passwordlink": OWN,

@@ -62,12 +62,21 @@ def make_partitions(cursor: CursorWrapper, ref: TenantRef, *, now: datetime) -> 
 
 def restrict_grants(cursor: CursorWrapper, ref: TenantRef) -> None:
     """Take back what the role may not do: change the audit log, touch partitions, write the migrations' record."""
-    for table in settings.TENANT_INSERT_ONLY_TABLES:
-        _run(cursor, "REVOKE UPDATE, DELETE ON {table} FROM {role}", ref, table=sql.Identifier(table))
-    for table in settings.TENANT_READ_ONLY_TABLES:
-        _run(cursor, "REVOKE INSERT, UPDATE, DELETE ON {table} FROM {role}", ref, table=sql.Identifier(table))
-    for table in settings.PARTITIONED_TABLES["tenant"]:
-        _run(cursor, "REVOKE ALL ON {table} FROM {role}", ref, table=sql.Identifier(f"{table}_default"))
+    cursor.execute(grant_restrictions(ref.role))
+
+
+def grant_restrictions(role: str) -> sql.Composed:
+    """Return the statements of `restrict_grants`, for the schema that is the search path."""
+    taken = {
+        **dict.fromkeys(settings.TENANT_INSERT_ONLY_TABLES, "UPDATE, DELETE"),
+        **dict.fromkeys(settings.TENANT_READ_ONLY_TABLES, "INSERT, UPDATE, DELETE"),
+        **dict.fromkeys((f"{table}_default" for table in settings.PARTITIONED_TABLES["tenant"]), "ALL"),
+    }
+    revoke = sql.SQL("REVOKE {rights} ON {table} FROM {role};\n")
+    return sql.Composed(
+        revoke.format(rights=sql.SQL(rights), table=sql.Identifier(table), role=sql.Identifier(role))
+        for table, rights in taken.items()
+    )
 
 
 def drop_schema(ref: TenantRef) -> None:

@@ -3,7 +3,8 @@ from django.db import connections, transaction
 from django.utils import timezone
 
 from core.partitions import Period, ensure_partitions
-from tenants.schemas.making import OPS
+from tenants.models import Tenant
+from tenants.schemas.making import OPS, make_partitions, owner_cursor
 
 AHEAD: dict[Period, int] = {"day": 7, "month": 2}
 
@@ -15,4 +16,14 @@ def keep_platform_partitions_ahead() -> list[str]:
         tables: dict[str, Period] = settings.PARTITIONED_TABLES["platform"]
         for table, period in tables.items():
             made += ensure_partitions(cursor, table=table, period=period, now=timezone.now(), ahead=AHEAD[period])
+    return made
+
+
+def keep_tenant_partitions_ahead() -> int:
+    """Make the coming partitions of every tenant's schema; return how many were made. Safe to repeat."""
+    made = 0
+    having_a_schema = Tenant.objects.exclude(status__in=[*Tenant.GONE, Tenant.Status.PROVISIONING])
+    for tenant in having_a_schema.iterator(chunk_size=500):
+        with owner_cursor(tenant.ref) as cursor:
+            made += len(make_partitions(cursor, tenant.ref, now=timezone.now()))
     return made

@@ -99,11 +99,11 @@ def test_a_tenants_coming_partitions_are_out_of_its_roles_reach(committed, acme)
 
 
 def test_every_tenant_gets_its_coming_partitions(committed, acme):
-    from tenants import fleet
+    from tenants.services.partitions import keep_tenant_partitions_ahead
 
-    fleet.keep_partitions_ahead()
+    keep_tenant_partitions_ahead()
 
-    assert fleet.keep_partitions_ahead() == 0
+    assert keep_tenant_partitions_ahead() == 0
     with enter(acme), connections["ops"].cursor() as cursor:
         cursor.execute("SELECT to_regclass(%s) IS NOT NULL", [f"audit_entry_{datetime.now(tz=UTC):%Y%m}"])
         assert cursor.fetchone() == (True,)

@@ -7,12 +7,15 @@ import pytest
 from celery import shared_task
 from celery.contrib.testing.worker import start_worker
 from django.db import connection
+from django.utils import timezone
 
 from core import tasks
 from core.tenancy import current, enter
 from plexica.celery import app
 from tenants import directory
-from tenants.models import Tenant
+from tenants.models import Operation, Tenant
+from tenants.services.deletion import request_deletion
+from tenants.services.operations import run_operation
 
 seen: list[Any] = []
 happened = threading.Event()
@@ -111,6 +114,46 @@ def test_behind_a_pooler_a_tenants_task_is_one_transaction(worker, acme, setting
         look_around.delay()
 
     assert look()[3]
+
+
+def test_a_task_of_a_tenant_that_waits_for_its_deletion_waits_too(worker, acme, other_state, monkeypatch):
+    monkeypatch.setattr(tasks, "POSTPONE_S", 0.2)
+    other_state(acme, "deleting")
+    with enter(acme):
+        look_around.delay()
+    look_around.delay("meanwhile")
+    assert look()[0] == "meanwhile"
+    assert [word for word, *_ in seen] == ["meanwhile"]
+    happened.clear()
+
+    other_state(acme, "active")  # the deletion was called off
+
+    assert look()[:2] == ("done", acme)
+
+
+def test_what_was_queued_for_a_tenant_is_dropped_once_it_is_deleted(new_tenant, operator):
+    """The message is in the broker before the tenant is deleted, and is delivered afterwards."""
+    seen.clear()
+    happened.clear()
+    app.control.purge()
+    tenant = new_tenant()
+    with enter(tenant.ref):
+        look_around.delay("of the deleted one")
+    deletion = request_deletion(
+        tenant_id=tenant.pk, typed_slug=tenant.slug, actor=operator, reason="The contract has ended"
+    )
+    Operation.objects.filter(pk=deletion.pk).update(due_at=timezone.now())
+    assert run_operation(deletion.pk)
+    assert Tenant.objects.get(pk=tenant.pk).status == "deleted"
+    look_around.delay("next")
+
+    with start_worker(app, perform_ping_check=False, pool="solo", queues=["default"]):
+        assert look()[0] == "next"
+
+    assert [word for word, *_ in seen] == ["next"]
+    with app.connection_for_read() as broker:
+        assert broker.default_channel.client.llen("default") == 0
+    directory.forget()
 
 
 def test_a_message_names_its_tenant_by_id_alone(acme, monkeypatch):

@@ -32,7 +32,7 @@ EVERYTHING = ("operations", "worker", "scheduler", "web")
 GRACE_S = 10.0  # within which a process ends after SIGTERM
 START_S = 90.0  # within which one works: 2 s alone, but half a minute was seen beside browsers on a busy machine
 # Valkey's databases: each test process has two of 2 to 15, counted from below, and the one without xdist 14 and 15
-QUEUES = {"walks": 12, "compose": 10, "processes": 8}
+QUEUES = {"walks": 12, "compose": 10, "processes": 8, "faults": 0}  # faults: on a Valkey of its own
 VARIABLE = "PLEXICA_TEST_PLATFORM"  # our processes carry it: how those of a run that was cut off are found
 T = TypeVar("T")
 
@@ -170,7 +170,7 @@ class Platform:
 
     def wait_working(self, name: str, *, timeout_s: float) -> None:
         """Wait until a worker takes tasks."""
-        with Celery(broker=self.env["PLEXICA_BROKER_URL"]) as app:
+        with Celery(broker=self.env["PLEXICA_BROKER_URL"], set_as_current=False) as app:
             wait_until(
                 lambda: any(
                     node.startswith(f"{name}@") for reply in app.control.ping(timeout=0.5) or [] for node in reply

@@ -7,16 +7,16 @@ from django.core.management.commands.migrate import Command as MigrateCommand
 from django.db import connections
 
 from core.tenancy.router import platform_labels
-from tenants import fleet
 from tenants.schemas.grants import apply_public_grants
 from tenants.schemas.making import OPS
+from tenants.schemas.template import update_template
 from tenants.services.partitions import keep_platform_partitions_ahead
 
 
 class Command(MigrateCommand):
     help = (
         "Migrates the platform's tables over the operations login, applies the grants in public, and brings the template"
-        " that new tenants are made from up to date. Tenants' schemas are migrated by `migrate_schemas`."
+        " that new tenants are made from up to date. Tenants' schemas are migrated by `migrate_fleet`."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -32,7 +32,7 @@ class Command(MigrateCommand):
             return
         apply_public_grants()
         keep_platform_partitions_ahead()
-        template = fleet.update_template()
+        template = update_template()
         self.stdout.write(f"Template of tenants' schemas: {template.table_count} tables.")
 
     def _labels(self, wanted: str | None) -> list[str]:
@@ -40,5 +40,5 @@ class Command(MigrateCommand):
         if wanted is None:
             return sorted(platform_labels())
         if wanted not in platform_labels():
-            raise CommandError(f"{wanted} has no tables in public. Tenants' schemas are migrated by migrate_schemas.")
+            raise CommandError(f"{wanted} has no tables in public. Tenants' schemas are migrated by migrate_fleet.")
         return [wanted]

@@ -1,18 +1,7 @@
 """manage.py migrate_schemas"""
 
-from django.core.management.base import BaseCommand
-
-from tenants import fleet
+from tenants.management.commands.migrate_fleet import Command as MigrateFleet
 
 
-class Command(BaseCommand):
-    help = "Migrates every tenant's schema: only the apps that tenants have, over the operations login. Run `migrate` first."
-
-    def handle(self, *args: object, **options: object) -> None:
-        count = changed = 0
-        for slug, applied in fleet.migrate_tenants():
-            count += 1
-            if applied:
-                changed += 1
-                self.stdout.write(f"{slug}: {applied} applied")
-        self.stdout.write(f"{count} tenants, {changed} migrated.")
+class Command(MigrateFleet):
+    """django-tenants' name for it: its own command would record migrations that never ran."""

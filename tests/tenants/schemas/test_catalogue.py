@@ -11,12 +11,11 @@ from django.db import connections, transaction
 
 from core.ids import uuid7
 from core.tenancy import TenantRef, names
-from tenants import fleet
-from tenants.fleet import TEMPLATE, TemplateMissing
 from tenants.models import SchemaTemplate
-from tenants.schemas import making
+from tenants.schemas import making, template
 from tenants.schemas.catalogue import UnknownObject, read_schema
 from tenants.schemas.making import OPS, existing_objects, owner_cursor
+from tenants.schemas.template import TEMPLATE, TemplateMissing, current_template
 from tests.support.raw import superuser
 
 OBJECTS = {
@@ -59,7 +58,7 @@ def fresh(committed, world):
         role=names.role_name(tenant_id, "tests2"),
         state="active",
     )
-    making.make_schema(ref, fleet.current_template(), now=datetime(2027, 12, 15, tzinfo=UTC))
+    making.make_schema(ref, current_template(), now=datetime(2027, 12, 15, tzinfo=UTC))
     yield ref
     making.drop_schema(ref)
 
@@ -203,10 +202,10 @@ def test_collations_generated_columns_and_identities_are_carried(committed, worl
 
 def test_a_schema_is_made_whole_or_not_at_all(committed, world):
     ref = TenantRef(uuid7(), "half", "Half", "t_half", "px_tests2_half", "active")
-    template = SchemaTemplate(ddl="CREATE TABLE audit_entry (id int); SELECT 1 / 0;", rows="", table_count=1)
+    broken = SchemaTemplate(ddl="CREATE TABLE audit_entry (id int); SELECT 1 / 0;", rows="", table_count=1)
 
     with pytest.raises(Exception, match="division by zero"):
-        making.make_schema(ref, template)
+        making.make_schema(ref, broken)
 
     assert existing_objects(ref) == []
 
@@ -219,11 +218,11 @@ def test_dropping_is_safe_to_repeat(fresh):
 
 
 def test_a_template_of_other_migrations_is_refused(db, monkeypatch):
-    monkeypatch.setattr(fleet, "migrations_hash", lambda: "of other code")
+    monkeypatch.setattr(template, "migrations_hash", lambda: "of other code")
 
     with pytest.raises(TemplateMissing):
-        fleet.current_template()
+        current_template()
 
 
 def test_one_template_is_kept_for_this_codes_migrations(db, world):
-    assert fleet.current_template().migrations_hash == fleet.migrations_hash()
+    assert current_template().migrations_hash == template.migrations_hash()

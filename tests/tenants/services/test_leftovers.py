@@ -10,11 +10,10 @@ from core.tenancy import enter
 from events.outbox.models import OutboxMessage
 from storage.adapters import store
 from storage.buckets import bucket_exists, ensure_bucket
-from tenants import fleet
 from tenants.errors import CannotGiveUp, OperationChanged, OperationNotStuck, SlugTaken
 from tenants.models import Domain, Operation, Tenant
 from tenants.preferences.models import Preferences
-from tenants.schemas import making
+from tenants.schemas import making, template
 from tenants.selectors import get_operation
 from tenants.services.answers import give_up_operation, retry_operation
 from tenants.services.deletion import request_deletion
@@ -35,7 +34,7 @@ def plant(kind, tenant):
             with ops.cursor() as cursor:
                 cursor.execute(sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(tenant.schema_name)))
         case "whole schema":
-            making.make_schema(tenant.ref, fleet.current_template())
+            making.make_schema(tenant.ref, template.current_template())
             step_named("realm").run(tenant, {})
             with enter(tenant.ref):
                 Preferences.objects.create(pk=1, name="An earlier life", language="", time_zone="Asia/Tokyo")
@@ -145,11 +144,11 @@ def test_an_adopted_schema_has_a_fresh_role_with_the_rights_of_any_other(planted
 
 def rights_in(tenant):
     query = """
-        SELECT c.relname, array_agg(a.privilege_type ORDER BY 1) FROM pg_class c, aclexplode(c.relacl) a
+        SELECT c.relname, array_agg(a.privilege_type ORDER BY a.privilege_type) FROM pg_class c, aclexplode(c.relacl) a
         WHERE c.relnamespace = %s::regnamespace AND a.grantee = %s::regrole GROUP BY 1
-        UNION ALL SELECT '', array_agg(a.privilege_type ORDER BY 1) FROM pg_namespace n, aclexplode(n.nspacl) a
+        UNION ALL SELECT '', array_agg(a.privilege_type ORDER BY a.privilege_type) FROM pg_namespace n, aclexplode(n.nspacl) a
         WHERE n.nspname = %s AND a.grantee = %s::regrole
-        UNION ALL SELECT 'later ' || d.defaclobjtype::text, array_agg(a.privilege_type ORDER BY 1)
+        UNION ALL SELECT 'later ' || d.defaclobjtype::text, array_agg(a.privilege_type ORDER BY a.privilege_type)
         FROM pg_default_acl d, aclexplode(d.defaclacl) a
         WHERE d.defaclnamespace = %s::regnamespace AND a.grantee = %s::regrole GROUP BY 1
     """

@@ -1,11 +1,6 @@
-"""Migrations of tenants' schemas: the template first, then every tenant.
-
-Targets are named one by one from the apps whose tables a tenant has. (Left to itself, Django would record migrations of
-other apps as applied in a schema that never saw their tables.)
-"""
+"""The template: a schema of nobody that is migrated first, and its text, from which tenants' schemas are made."""
 
 import hashlib
-from collections.abc import Iterator
 from functools import cache
 from uuid import UUID
 
@@ -16,9 +11,9 @@ from django.db.migrations.loader import MigrationLoader
 from core.tenancy import TenantRef, enter
 from core.tenancy.names import OWNER_ROLE, TEMPLATE_SCHEMA
 from core.tenancy.router import tenant_labels
-from tenants.models import SchemaTemplate, Tenant
+from tenants.models import SchemaTemplate
 from tenants.schemas.catalogue import read_schema
-from tenants.schemas.making import OPS, make_partitions, owner_cursor, restrict_grants
+from tenants.schemas.making import OPS, owner_cursor
 
 TEMPLATE = TenantRef(
     id=UUID(int=0), slug="template", name="Template", schema=TEMPLATE_SCHEMA, role=OWNER_ROLE, state="template"
@@ -63,38 +58,14 @@ def current_template() -> SchemaTemplate:
     return template
 
 
-def migrate_schema(ref: TenantRef) -> int:
-    """Apply what is missing in one schema and return how many migrations that was."""
+def migrate_schema(ref: TenantRef) -> None:
+    """Apply to one schema what is missing, as Django does it: for the template, and for a schema that is adopted.
+
+    Targets are named one by one: Django would record the platform's apps as applied, too.
+    """
     with enter(ref):
         executor = MigrationExecutor(connections[OPS])
         targets = [node for node in executor.loader.graph.leaf_nodes() if node[0] in tenant_labels()]
         plan = executor.migration_plan(targets)
         if plan:
             executor.migrate(targets, plan=plan)
-    return len(plan)
-
-
-def migrate_tenants() -> Iterator[tuple[str, int]]:
-    """Migrate every tenant that has a schema, one after the other; yield slug and number of migrations."""
-    having_a_schema = Tenant.objects.exclude(status__in=[*Tenant.GONE, Tenant.Status.PROVISIONING]).order_by(
-        "created_at"
-    )
-    for tenant in having_a_schema.iterator(chunk_size=500):
-        applied = migrate_schema(tenant.ref)
-        if applied:
-            with owner_cursor(tenant.ref) as cursor:
-                restrict_grants(cursor, tenant.ref)
-        yield tenant.slug, applied
-
-
-def keep_partitions_ahead() -> int:
-    """Make the coming partitions of every tenant's schema; return how many were made."""
-    from django.utils import timezone
-
-    made = 0
-    for tenant in Tenant.objects.exclude(status__in=[*Tenant.GONE, Tenant.Status.PROVISIONING]).iterator(
-        chunk_size=500
-    ):
-        with owner_cursor(tenant.ref) as cursor:
-            made += len(make_partitions(cursor, tenant.ref, now=timezone.now()))
-    return made

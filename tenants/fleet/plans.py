@@ -1,0 +1,175 @@
+"""What a group of tenants lacks, cut into segments that are run in one way each.
+
+replay    plain DDL. The group's first tenant runs it through Django while its SQL is written down; all others get
+          that text in one round trip. (Django looks into the schema for names of constraints, so the text can only be
+          had from a schema in the right state.)
+django    anything with Python in it, in each tenant through Django's own code
+stepwise  `atomic = False`, such as CREATE INDEX CONCURRENTLY: one statement after the other
+"""
+
+import threading
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from django.contrib.postgres import operations as postgres
+from django.db import connections, migrations
+from django.db.migrations.executor import MigrationExecutor
+from django.db.migrations.migration import Migration
+from django.db.migrations.operations.base import Operation
+from django.db.migrations.state import ProjectState
+
+from core.tenancy import enter
+from core.tenancy.router import tenant_labels
+from tenants.fleet.states import Group, MigrationKey
+from tenants.schemas.making import OPS
+
+Kind = Literal["replay", "django", "stepwise"]
+# What is known to be the same SQL in every schema. Operations of others might look into rows.
+PLAIN = (
+    migrations.AddConstraint,
+    migrations.AddField,
+    migrations.AddIndex,
+    migrations.AlterField,
+    migrations.AlterIndexTogether,
+    migrations.AlterModelManagers,
+    migrations.AlterModelOptions,
+    migrations.AlterModelTable,
+    migrations.AlterModelTableComment,
+    migrations.AlterOrderWithRespectTo,
+    migrations.AlterUniqueTogether,
+    migrations.CreateModel,
+    migrations.DeleteModel,
+    migrations.RemoveConstraint,
+    migrations.RemoveField,
+    migrations.RemoveIndex,
+    migrations.RenameField,
+    migrations.RenameIndex,
+    migrations.RenameModel,
+    migrations.RunSQL,
+    migrations.SeparateDatabaseAndState,
+    postgres.AddConstraintNotValid,
+    postgres.AddIndexConcurrently,
+    postgres.RemoveIndexConcurrently,
+    postgres.ValidateConstraint,
+)
+
+
+@dataclass
+class Segment:
+    """Migrations that are run together: several in a row of plain DDL, or one of another kind."""
+
+    kind: Kind
+    migrations: list[Migration]
+    state: ProjectState  # before the first of them
+    records: list[MigrationKey]  # rows of django_migrations
+    statements: list[str] | None = None
+    writing: threading.Lock = field(default_factory=threading.Lock)
+
+    @property
+    def table_count(self) -> int:
+        """How many tables its operations name, for sharing out the time to wait for locks."""
+        operations = [operation for migration in self.migrations for operation in migration.operations]
+        names = {getattr(operation, "model_name", getattr(operation, "name", "")) for operation in operations}
+        return max(1, len(names))
+
+    @property
+    def keys(self) -> list[MigrationKey]:
+        """The migrations' names."""
+        return [(migration.app_label, migration.name) for migration in self.migrations]
+
+
+@dataclass
+class Plan:
+    """What a group lacks."""
+
+    group: Group
+    segments: list[Segment]
+
+    @property
+    def keys(self) -> list[MigrationKey]:
+        """The migrations' names, in order."""
+        return [key for segment in self.segments for key in segment.keys]
+
+    @property
+    def names(self) -> list[str]:
+        """The same for people."""
+        return [f"{app}.{name}" for app, name in self.keys]
+
+
+def make_plan(group: Group) -> Plan:
+    """Return what the group's tenants lack; its segments are empty if that is nothing.
+
+    Raises InconsistentMigrationHistory like Django's own `migrate`.
+    """
+    with enter(group.tenants[0]):
+        executor = MigrationExecutor(connections[OPS])
+        executor.loader.check_consistent_history(connections[OPS])
+        targets = [node for node in executor.loader.graph.leaf_nodes() if node[0] in tenant_labels()]
+        missing = [migration for migration, _ in executor.migration_plan(targets)]
+        squashed = _squashed(executor, missing, group.applied)
+        if not missing and not squashed:
+            return Plan(group, [])
+        state = _state_of(executor, group.applied)
+    segments = _cut(missing, state)
+    if squashed:
+        segments.append(Segment("replay", [], state, squashed, statements=[]))
+    return Plan(group, segments)
+
+
+def _squashed(
+    executor: MigrationExecutor, missing: list[Migration], applied: frozenset[MigrationKey]
+) -> list[MigrationKey]:
+    """Return squashed migrations all of whose parts are applied (or about to be) and that only lack their row."""
+    coming = {(migration.app_label, migration.name) for migration in missing}
+    return [
+        key
+        for key, migration in executor.loader.replacements.items()
+        if key[0] in tenant_labels() and key not in applied | coming and applied | coming >= set(migration.replaces)
+    ]
+
+
+def _state_of(executor: MigrationExecutor, applied: frozenset[MigrationKey]) -> ProjectState:
+    """Return the models as the applied migrations left them."""
+    graph = executor.loader.graph
+    state = ProjectState(real_apps=executor.loader.unmigrated_apps)
+    nodes = {graph.nodes[key] for key in executor.loader.applied_migrations if key in graph.nodes}
+    for migration, _ in executor.migration_plan(graph.leaf_nodes(), clean_start=True):
+        if migration in nodes:
+            state = migration.mutate_state(state, preserve=False)
+    return state
+
+
+def _cut(missing: list[Migration], state: ProjectState) -> list[Segment]:
+    segments: list[Segment] = []
+    for migration in missing:
+        kind = kind_of(migration)
+        if not segments or kind != "replay" or segments[-1].kind != "replay":  # others stand alone
+            segments.append(Segment(kind, [], state.clone(), []))
+        segments[-1].migrations.append(migration)
+        segments[-1].records += [*migration.replaces, (migration.app_label, migration.name)]
+        state = migration.mutate_state(state)
+    return segments
+
+
+def kind_of(migration: Migration) -> Kind:
+    """Say how a migration can be run in many schemas."""
+    if not all(map(_is_plain, migration.operations)):
+        return "django"
+    return "replay" if migration.atomic else "stepwise"
+
+
+def _is_plain(operation: Operation) -> bool:
+    if type(operation) not in PLAIN or not operation.reduces_to_sql:
+        return False
+    if isinstance(operation, migrations.SeparateDatabaseAndState):
+        return all(map(_is_plain, operation.database_operations))
+    if isinstance(operation, migrations.AddField | migrations.AlterField):
+        return _has_one_default(operation.field)
+    return True
+
+
+def _has_one_default(column: Any) -> bool:
+    """Say whether every tenant may get the same default: a callable may make a secret or an id."""
+    if not column.has_default() or not callable(column.default):
+        return True
+    return bool(column.default() == column.default())

@@ -1,0 +1,269 @@
+"""Runs segments in one tenant's schema. One lane is one thread's connections.
+
+A statement waits for its locks a share of `lock_timeout_s`: all waits of a transaction together are not longer, and so
+nobody who queues behind it waits longer because of it.
+"""
+
+import hashlib
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import psycopg
+from django.db import connections, transaction
+from django.db.backends.postgresql.schema import DatabaseSchemaEditor
+from psycopg import sql
+
+from core.tenancy import TenantRef, enter
+from core.tenancy.names import OWNER_ROLE
+from tenants.fleet.models import TenantRecord
+from tenants.fleet.plans import Segment
+from tenants.fleet.states import MigrationKey, read_applied
+from tenants.schemas.making import OPS, grant_restrictions
+
+CONCURRENT_WAIT_S = 60.0  # CONCURRENTLY waits for every older transaction of the database, and blocks nobody meanwhile
+_TABLE = re.compile(r'\b(?:TABLE|ON|REFERENCES)\s+(?:ONLY\s+|IF EXISTS\s+)*("[^"]+"|[a-z_][a-z0-9_]*)', re.IGNORECASE)
+_MAKES_TABLE = re.compile(r"\bCREATE\s+TABLE\b", re.IGNORECASE)
+_CONCURRENT = re.compile(
+    r"\b(CREATE|DROP)\s+(?:UNIQUE\s+)?INDEX\s+CONCURRENTLY\s+(?:IF\s+(?:NOT\s+)?EXISTS\s+)?(\S+)", re.IGNORECASE
+)
+
+
+class _Writer(DatabaseSchemaEditor):
+    """Runs statements, and writes down each as it was sent."""
+
+    def __init__(self, connection: Any, written: list[str]) -> None:
+        self._written = written
+        super().__init__(connection, atomic=True)
+
+    def execute(self, statement: Any, params: Any = ()) -> None:
+        text = str(statement)
+        if params is not None:
+            text = self.connection.ops.compose_sql(text, params)
+        self._written.append(text)
+        super().execute(text, params=None)
+
+
+class Lane:
+    """A connection of its own for texts, and this thread's `ops` for what Django runs."""
+
+    def __init__(self, *, lock_timeout_s: float) -> None:
+        self._lock_timeout_s = lock_timeout_s
+        self._raw: psycopg.Connection[Any] | None = None
+
+    def close(self) -> None:
+        """Close both; the lane may be used again."""
+        if self._raw is not None:
+            self._raw.close()
+            self._raw = None
+        connections[OPS].close()
+
+    @property
+    def raw(self) -> psycopg.Connection[Any]:
+        """The connection for texts, as the owner of the tables."""
+        if self._raw is None or self._raw.closed:
+            self._raw = connect(role=OWNER_ROLE)
+        return self._raw
+
+    def applied(self, ref: TenantRef) -> frozenset[MigrationKey]:
+        """Return which migrations the tenant has now."""
+        with connections[OPS].cursor() as cursor:
+            return read_applied(cursor, ref.schema)
+
+    def run(self, segment: Segment, ref: TenantRef, record: TenantRecord, *, last: bool) -> None:
+        """Bring the tenant past one segment; with the last one its record says done, in the same transaction."""
+        after = _after(segment, ref, record, last=last)
+        if segment.kind == "stepwise":
+            self._run_stepwise(segment, ref, record, after)
+        elif segment.kind == "django":
+            self._run_by_django(segment, ref, after)
+        elif segment.statements is None:
+            with segment.writing:
+                if segment.statements is None:
+                    self._write_down(segment, ref, after)
+                    return
+            self._replay(segment.statements, ref, after)
+        else:
+            self._replay(segment.statements, ref, after)
+
+    # -- ways
+
+    def _write_down(self, segment: Segment, ref: TenantRef, after: str) -> None:
+        written: list[str] = []
+        with self._as_django(ref, segment):
+            state = segment.state.clone()
+            for migration in segment.migrations:
+                with _Writer(connections[OPS], written) as editor:
+                    state = migration.apply(state, editor)
+            _execute(after)
+        segment.statements = written
+
+    def _replay(self, statements: list[str], ref: TenantRef, after: str) -> None:
+        wait_ms = self._share_ms(len({name for statement in statements for name in _TABLE.findall(statement)}))
+        text = "".join(
+            [_opening(ref, wait_ms), *(f"{_ended(statement)}\n" for statement in statements), after, "COMMIT"]
+        )
+        try:
+            self.raw.execute(text.encode())
+        except psycopg.Error:
+            if not self.raw.closed:
+                self.raw.rollback()
+            raise
+
+    def _run_by_django(self, segment: Segment, ref: TenantRef, after: str) -> None:
+        (migration,) = segment.migrations
+        with segment.writing:
+            segment.state.apps  # noqa: B018 - rendered once, for all tenants' copies
+        around = self._as_django(ref, segment) if migration.atomic else enter(ref)
+        with around:
+            with connections[OPS].schema_editor(atomic=migration.atomic) as editor:
+                migration.apply(segment.state.clone(), editor)
+            _execute(after)
+
+    def _run_stepwise(self, segment: Segment, ref: TenantRef, record: TenantRecord, after: str) -> None:
+        """Run statement by statement, from the one that was reached before.
+
+        Ordinary statements are committed together with the ledger. CONCURRENTLY allows no transaction: what such a
+        statement left behind is looked at before it is sent again.
+        """
+        with segment.writing:
+            if segment.statements is None:
+                segment.statements = _collect(segment, ref)
+        (name,) = (f"{app}.{name}" for app, name in segment.keys)
+        begin = _reached(record, name, segment.statements)
+        for position, statement in enumerate(segment.statements[begin:], begin + 1):
+            reached = _reached_text(record, name, segment.statements[:position])
+            concurrent = _CONCURRENT.search(statement)
+            if concurrent is None:
+                self._replay([statement], ref, reached)
+                continue
+            self._run_concurrent(concurrent.group(1).upper(), concurrent.group(2).rstrip(";"), statement, ref)
+            self.raw.execute(reached.encode())
+        self._replay([], ref, after)
+
+    def _run_concurrent(self, verb: str, index: str, statement: str, ref: TenantRef) -> None:
+        with self._outside_transaction(ref) as connection:
+            row = connection.execute(
+                "SELECT i.indisvalid FROM pg_index i WHERE i.indexrelid = to_regclass(%s)", [index]
+            ).fetchone()
+            if verb == "CREATE" and row is not None:
+                if row[0]:
+                    return
+                connection.execute(f"DROP INDEX CONCURRENTLY {index}".encode())
+            if verb == "CREATE" or row is not None:
+                connection.execute(statement.encode())
+
+    @contextmanager
+    def _outside_transaction(self, ref: TenantRef) -> Iterator[psycopg.Connection[Any]]:
+        connection = self.raw
+        set_up = sql.SQL("SET search_path = {}; SET lock_timeout = {}").format(
+            sql.Identifier(ref.schema), sql.Literal(f"{CONCURRENT_WAIT_S * 1000:.0f}ms")
+        )
+        connection.execute(set_up)
+        try:
+            yield connection
+        finally:
+            if not connection.closed:
+                connection.execute("SET search_path = public; RESET lock_timeout")
+
+    @contextmanager
+    def _as_django(self, ref: TenantRef, segment: Segment) -> Iterator[None]:
+        """One transaction of this thread's `ops` in the tenant's schema."""
+        with enter(ref), transaction.atomic(using=OPS):
+            _execute(f"SET LOCAL lock_timeout = '{self._share_ms(segment.table_count)}ms';")
+            yield
+
+    def _share_ms(self, table_count: int) -> int:
+        return max(10, round(self._lock_timeout_s * 1000 / max(1, table_count)))
+
+
+def connect(*, role: str | None = None) -> psycopg.Connection[Any]:
+    """Open a connection over the operations login, which leads straight to PostgreSQL."""
+    params = connections[OPS].get_connection_params()
+    del params["cursor_factory"]
+    connection = psycopg.connect(**params, autocommit=True)
+    if role:
+        connection.execute(sql.SQL("SET ROLE {}").format(sql.Identifier(role)))
+    return connection
+
+
+def _execute(text: str) -> None:
+    if text:
+        with connections[OPS].cursor() as cursor:
+            cursor.execute(text)
+
+
+def _ended(statement: str) -> str:
+    return statement if statement.rstrip().endswith(";") else f"{statement};"
+
+
+def _opening(ref: TenantRef, wait_ms: int) -> str:
+    return f"BEGIN; SET LOCAL search_path = {_name(ref.schema)}; SET LOCAL lock_timeout = '{wait_ms}ms';\n"
+
+
+def _after(segment: Segment, ref: TenantRef, record: TenantRecord, *, last: bool) -> str:
+    """Return what ends a segment: rows of `django_migrations`, rights of new tables, the ledger."""
+    parts = [_recorded(segment.records)]
+    if segment.kind == "django" or any(_MAKES_TABLE.search(text) for text in segment.statements or ["CREATE TABLE"]):
+        parts.append(grant_restrictions(ref.role).as_string(None))
+    if last:
+        parts.append(
+            "UPDATE public.fleet_tenantrecord SET status = 'done', error = '', finished_at = clock_timestamp(),"
+            f" started_at = {_literal(record.started_at)}, attempts = {record.attempts} WHERE id = {_literal(record.pk)};\n"
+        )
+    return "".join(parts)
+
+
+def _recorded(keys: list[MigrationKey]) -> str:
+    rows = ", ".join(f"({_literal(app)}, {_literal(name)}, now())" for app, name in keys)
+    return f"INSERT INTO django_migrations (app, name, applied) VALUES {rows};\n" if keys else ""  # noqa: S608 - literals
+
+
+def _literal(value: object) -> str:
+    return sql.Literal(value).as_string(None)
+
+
+def _name(value: str) -> str:
+    return sql.Identifier(value).as_string(None)
+
+
+def _collect(segment: Segment, ref: TenantRef) -> list[str]:
+    with enter(ref), connections[OPS].schema_editor(collect_sql=True, atomic=False) as editor:
+        state = segment.state.clone()
+        for migration in segment.migrations:
+            state = migration.apply(state, editor, collect_sql=True)
+    return [text for text in editor.collected_sql or [] if text.strip() and not text.startswith("--")]
+
+
+def _digest(statements: list[str]) -> str:
+    return hashlib.sha256("\n".join(statements).encode()).hexdigest()
+
+
+def _reached(record: TenantRecord, migration: str, statements: list[str]) -> int:
+    """Return how many statements this tenant has behind it, from this run or the last one that got somewhere."""
+    newest = (
+        TenantRecord.objects.using(OPS)
+        .filter(tenant_id=record.tenant_id, reached_migration=migration)
+        .order_by("-reached_statement")
+        .first()
+    )
+    if newest and newest.reached_digest == _digest(statements[: newest.reached_statement]):
+        return newest.reached_statement
+    return 0
+
+
+def _reached_text(record: TenantRecord, migration: str, behind: list[str]) -> str:
+    return (
+        f"UPDATE public.fleet_tenantrecord SET reached_migration = {_literal(migration)}, reached_statement = {len(behind)},"
+        f" reached_digest = {_literal(_digest(behind))} WHERE id = {_literal(record.pk)};\n"
+    )
+
+
+def error_state(error: BaseException) -> str:
+    """Return PostgreSQL's code of an error, psycopg's own or wrapped by Django, or nothing."""
+    for known in (error, error.__cause__):
+        if isinstance(known, psycopg.Error):
+            lost = isinstance(known, psycopg.OperationalError | psycopg.InterfaceError)
+            return known.sqlstate or ("08000" if lost else "")
+    return ""

@@ -1,0 +1,131 @@
+"""Whatever somebody changes in a tenant's schema by hand is found, named, and taken away by the SQL of `--repair`."""
+
+import pytest
+
+from core.tenancy.names import APP_ROLE
+from tenants.models import Tenant
+from tenants.schemas import making
+from tenants.schemas.drift import find_drift, find_role_faults
+from tenants.schemas.repair import repair_script
+from tenants.schemas.template import current_template
+from tests.support.raw import superuser
+
+CHANGES = {
+    "an extra column": "ALTER TABLE people_person ADD COLUMN extra int",
+    "a missing column": "ALTER TABLE people_person DROP COLUMN language CASCADE",
+    "another type": "ALTER TABLE people_person ALTER COLUMN name TYPE varchar(7)",
+    "another collation": 'ALTER TABLE people_person ALTER COLUMN name TYPE varchar(200) COLLATE "C"',
+    "a default": "ALTER TABLE people_person ALTER COLUMN name SET DEFAULT 'x; y'",
+    "null allowed": "ALTER TABLE people_person ALTER COLUMN name DROP NOT NULL",
+    "no identity": "ALTER TABLE django_migrations ALTER COLUMN id DROP IDENTITY",
+    "another identity": "ALTER TABLE django_migrations ALTER COLUMN id SET GENERATED ALWAYS",
+    "a generated column": "ALTER TABLE people_person DROP COLUMN language; ALTER TABLE people_person ADD COLUMN language text GENERATED ALWAYS AS (name) STORED",
+    "an extra table": "CREATE TABLE extra (id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY, a text UNIQUE); CREATE INDEX ON extra (a)",
+    "a missing table": "DROP TABLE people_roleassignment CASCADE",
+    "a missing partitioned table": "DROP TABLE audit_entry",
+    "a missing default partition": "DROP TABLE audit_entry_default",
+    "an unlogged table": "ALTER TABLE django_session SET UNLOGGED",
+    "options": "ALTER TABLE people_person SET (fillfactor = 50)",
+    "row level security": "ALTER TABLE people_person ENABLE ROW LEVEL SECURITY",
+    "a missing index": "DROP INDEX {index}",
+    "an extra index": "CREATE INDEX extra ON people_person (name)",
+    "another index": "DROP INDEX {index}; CREATE INDEX {index} ON people_person (name)",
+    "an invalid index": "UPDATE pg_index SET indisvalid = false WHERE indexrelid = '{index}'::regclass",
+    "a missing constraint": "ALTER TABLE people_roleassignment DROP CONSTRAINT {foreign_key}",
+    "a constraint not validated": "ALTER TABLE people_roleassignment DROP CONSTRAINT {foreign_key}; ALTER TABLE people_roleassignment ADD CONSTRAINT {foreign_key} {definition} NOT VALID",
+    "an extra constraint": "ALTER TABLE people_person ADD CONSTRAINT extra CHECK (name <> 'x')",
+    "another primary key": "ALTER TABLE django_session DROP CONSTRAINT django_session_pkey, ADD CONSTRAINT django_session_pkey PRIMARY KEY (session_key, expire_date)",
+    "another sequence": "ALTER SEQUENCE django_migrations_id_seq INCREMENT 7 CACHE 3 CYCLE",
+    "an extra sequence": "CREATE SEQUENCE extra",
+    "another owner": "ALTER TABLE people_person OWNER TO postgres",
+    "another owner of the schema": "ALTER SCHEMA {schema} OWNER TO postgres",
+    "a right too few": "REVOKE DELETE ON people_person FROM {role}",
+    "a right too many": "GRANT UPDATE ON audit_entry TO {role}",
+    "a right of another": f"GRANT SELECT ON people_person TO {APP_ROLE}",
+    "a right of everybody": "GRANT SELECT ON people_person TO PUBLIC",
+    "a right on a column": "GRANT UPDATE (app) ON django_migrations TO {role}",
+    "a right on a partition": "GRANT SELECT ON audit_entry_default TO {role}",
+    "no right on a sequence": "REVOKE ALL ON SEQUENCE audit_entry_id_seq FROM {role}",
+    "no right on the schema": "REVOKE ALL ON SCHEMA {schema} FROM {role}",
+    "creating in the schema": "GRANT CREATE ON SCHEMA {schema} TO {role}",
+    "no default rights": "ALTER DEFAULT PRIVILEGES FOR ROLE px_owner IN SCHEMA {schema} REVOKE ALL ON TABLES FROM {role}",
+    "a view": "CREATE VIEW extra AS SELECT name FROM people_person",
+    "a function": "CREATE FUNCTION extra(a int) RETURNS int LANGUAGE sql AS 'SELECT 1'",
+    "a type": "CREATE TYPE extra AS ENUM ('a')",
+    "a trigger": "CREATE TRIGGER extra BEFORE UPDATE ON people_person EXECUTE FUNCTION suppress_redundant_updates_trigger()",
+    "a policy": "CREATE POLICY extra ON people_person USING (true)",
+    "a rule": "CREATE RULE extra AS ON DELETE TO people_person DO INSTEAD NOTHING",
+}
+
+
+@pytest.fixture
+def admin(own_database):
+    with superuser() as connection:
+        yield connection
+
+
+def run_in(admin, tenant, text):
+    names = {"schema": tenant.schema_name, "role": f'"{tenant.role_name}"'}
+    names["index"] = admin.execute(
+        "SELECT c.relname FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid WHERE c.relnamespace = %s::regnamespace"
+        " AND i.indrelid = %s::regclass AND NOT EXISTS (SELECT FROM pg_constraint WHERE conindid = i.indexrelid"
+        " AND contype IN ('p', 'u')) ORDER BY 1",
+        [tenant.schema_name, f"{tenant.schema_name}.people_person"],
+    ).fetchone()[0]
+    names["foreign_key"], names["definition"] = admin.execute(
+        "SELECT conname, replace(pg_get_constraintdef(oid), %s || '.', '') FROM pg_constraint WHERE contype = 'f'"
+        " AND conrelid = %s::regclass ORDER BY 1",
+        [tenant.schema_name, f"{tenant.schema_name}.people_roleassignment"],
+    ).fetchone()
+    text = text.replace("{role}", names["role"])
+    for name, value in names.items():
+        text = text.replace(f"{{{name}}}", value)
+    admin.execute(f"SET search_path = {tenant.schema_name}; {text}")
+    admin.execute("RESET search_path")
+
+
+@pytest.fixture
+def tenant(admin):
+    """One of the prepared tenants without its people; made anew if a test left it drifted."""
+    tenant = Tenant.objects.get(slug="globex-inc")
+    admin.execute(f"TRUNCATE {tenant.schema_name}.people_person CASCADE")
+    yield tenant
+    if find_drift([tenant.ref]):
+        admin.execute(f"DROP SCHEMA {tenant.schema_name} CASCADE")
+        making.drop_schema(tenant.ref)
+        making.make_schema(tenant.ref, current_template())
+
+
+def refs():
+    return [tenant.ref for tenant in Tenant.objects.filter(status="active")]
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_every_drift_is_found_and_its_repair_takes_it_away(admin, tenant, change):
+    run_in(admin, tenant, CHANGES[change])
+
+    found = find_drift(refs())
+    script = repair_script(found)
+    admin.execute(script)
+
+    assert found
+    assert {one.tenant.slug for one in found} == {tenant.slug}
+    assert [str(one) for one in find_drift(refs())] == [], script
+
+
+@pytest.mark.parametrize("fault", ["missing", "LOGIN", "CREATEROLE", "inherits", "nobody's"])
+def test_faults_of_roles_are_found_and_repaired(admin, make_tenant, fault):
+    tenant = make_tenant()
+    role = f'"{tenant.role_name}"'
+    change = {
+        "missing": f"DROP OWNED BY {role}; DROP ROLE {role}",
+        "inherits": f"GRANT {role} TO {APP_ROLE} WITH INHERIT TRUE GRANTED BY px_ops",
+        "nobody's": f"REVOKE {role} FROM {APP_ROLE} GRANTED BY px_ops",
+    }.get(fault, f"ALTER ROLE {role} {fault}")
+    admin.execute(change)
+
+    found = [*find_role_faults(refs()), *find_drift(refs())]
+    admin.execute(repair_script(found))
+
+    assert {one.kind for one in found} >= {"role"}
+    assert [*find_role_faults(refs()), *find_drift(refs())] == []
