@@ -1,10 +1,10 @@
 """What an archive holds, in this order.
 
-    manifest.json                 versions, the tenant, tables with columns and numbers of rows
-    rows/<table>/<number>.jsonl   rows (archives.rows)
-    members.csv, audit.csv        for people to read; not in a masked archive, and never read back
-    files/<name>                  the tenant's files; none in a masked archive
-    contents.jsonl                length and SHA-256 of everything above (archives.tape)
+manifest.json                 versions, the tenant, tables with columns and numbers of rows
+rows/<table>/<number>.jsonl   rows (archives.rows)
+members.csv, audit.csv        for people to read; not in a masked archive, and never read back
+files/<name>                  the tenant's files; none in a masked archive
+contents.jsonl                length and SHA-256 of everything above (archives.tape)
 """
 
 import re
@@ -28,11 +28,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from archives import rows
 from archives.errors import ArchiveRefused, ArchiveVersionUnknown
 from archives.tape import SPOOL, Entry, Reader, Writer, Written
-from core.tenancy import TenantRef, enter
+from core.tenancy import enter
 from storage.names import checked_name
-from tenants.fleet import hash_of, migrations_hash
 from tenants.models import SchemaTemplate, Tenant
 from tenants.schemas.making import OPS
+from tenants.schemas.template import hash_of, migrations_hash
 
 FORM: Final = 1
 MANIFEST: Final = "manifest.json"
@@ -108,13 +108,12 @@ class Summary:
 
     manifest: Manifest
     file_count: int
-    written: Written | None = None
 
 
 # -- writing
 
 
-def write_archive(target: BinaryIO, tenant: Tenant, *, masked: bool = False) -> Summary:
+def write_archive(target: BinaryIO, tenant: Tenant, *, masked: bool = False) -> tuple[Summary, Written]:
     """Write everything of a tenant, with all rows as they are at one moment.
 
     One read-only transaction stays open meanwhile. Files are read as they are when their turn comes; one that is gone by
@@ -139,7 +138,7 @@ def write_archive(target: BinaryIO, tenant: Tenant, *, masked: bool = False) -> 
             for name, query in READABLE.items():
                 _add_csv(cursor, writer, name, query)
         file_count = 0 if masked else _add_files(writer)
-        return Summary(manifest, file_count, writer.finish())
+        return Summary(manifest, file_count), writer.finish()
 
 
 def _manifest(
@@ -221,20 +220,12 @@ def read_archive(
     manifest = _checked_manifest(next(entries, None))
     if with_manifest:
         with_manifest(manifest)
-    counted = dict.fromkeys(manifest.tables, 0)
-    last, file_count = ("", ""), 0
+    rows_seen, file_count = _RowsSeen(manifest), 0
     for entry in entries:
         if found := _ROWS.fullmatch(entry.name):
-            table, number = found.groups()
-            if table not in counted or (number != "000001" if table != last[0] else int(number) != int(last[1]) + 1):
-                raise _unexpected(entry)
-            last = (table, number)
-            piece = entry.read(rows.MAX_ROW_BYTES)
-            if not piece.endswith(b"\n"):
-                raise _unexpected(entry)
-            counted[table] += piece.count(b"\n")
+            piece = rows_seen.take(entry, *found.groups())
             if with_rows:
-                with_rows(table, piece)
+                with_rows(found[1], piece)
         elif entry.name.startswith(_FILES) and not manifest.masked:
             name = _checked_file(entry)
             file_count += 1
@@ -242,9 +233,34 @@ def read_archive(
                 with_file(name, entry)
         elif entry.name not in READABLE:
             raise _unexpected(entry)
-    if counted != {name: table.rows for name, table in manifest.tables.items()}:
-        raise ArchiveRefused(reason=_("it holds another number of rows than its manifest says"))
+    rows_seen.finish()
     return Summary(manifest, file_count)
+
+
+class _RowsSeen:
+    """Counts rows, table by table, piece by piece."""
+
+    def __init__(self, manifest: Manifest) -> None:
+        self._promised = {name: table.rows for name, table in manifest.tables.items()}
+        self._counted = dict.fromkeys(manifest.tables, 0)
+        self._last = ("", 0)
+
+    def take(self, entry: Entry, table: str, number: str) -> bytes:
+        """Return the lines of the next piece. Raises ArchiveRefused if it is not the next one."""
+        wanted = self._last[1] + 1 if table == self._last[0] else 1
+        if table not in self._counted or int(number) != wanted:
+            raise _unexpected(entry)
+        self._last = (table, wanted)
+        piece = entry.read(rows.MAX_ROW_BYTES)
+        if not piece.endswith(b"\n"):
+            raise _unexpected(entry)
+        self._counted[table] += piece.count(b"\n")
+        return piece
+
+    def finish(self) -> None:
+        """Raise ArchiveRefused if there are fewer or more than promised."""
+        if self._counted != self._promised:
+            raise ArchiveRefused(reason=_("it holds another number of rows than its manifest says"))
 
 
 def read_manifest(source: BinaryIO) -> Manifest:

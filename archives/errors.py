@@ -33,7 +33,7 @@ class RowTooLong(Rejected):
     detail = _("A row of %(table)s has more than %(limit)s bytes.")
 
 
-class FilesChanging(Rejected):
+class FileChanged(Rejected):
     """A file had another length when it was read than when it was opened."""
 
     code = "file_changed"

@@ -13,15 +13,17 @@ from storage.adapters import store
 from tenants.selectors import installation_code
 
 
-def _bucket() -> str:
-    return archive_bucket_name(installation_code())
+def address_of(archive: Archive) -> tuple[str, str]:
+    """Return the bucket, and the name in it."""
+    return archive_bucket_name(installation_code()), archive.object_name
 
 
 @contextmanager
 def writing(archive: Archive) -> Iterator[BinaryIO]:
     """Write an archive's file; it is there when the block ends well, in place of what an earlier attempt left."""
-    store().ensure_bucket(_bucket())
-    with store().write(_bucket(), archive.object_name) as target:
+    bucket, name = address_of(archive)
+    store().ensure_bucket(bucket)
+    with store().write(bucket, name) as target:
         yield target
 
 
@@ -30,7 +32,7 @@ def reading(archive: Archive) -> Iterator[BinaryIO]:
     """Read an archive's file from its beginning. Raises ArchiveNotFound if it is gone."""
     if archive.removed_at:
         raise ArchiveNotFound
-    opening = store().read(_bucket(), archive.object_name)
+    opening = store().read(*address_of(archive))
     try:
         source = opening.__enter__()
     except FileNotFoundError:
@@ -43,5 +45,5 @@ def reading(archive: Archive) -> Iterator[BinaryIO]:
 
 def discard(archive: Archive) -> bool:
     """Remove an archive's file for good, or what there is of it; False if that was done before. Safe to repeat."""
-    store().delete_file(_bucket(), archive.object_name)
+    store().delete_file(*address_of(archive))
     return bool(Archive.objects.filter(pk=archive.pk, removed_at=None).update(removed_at=timezone.now()))

@@ -174,4 +174,3 @@ def set_identities(cursor: CursorWrapper, tables: list[Table]) -> None:
                 table=sql.Identifier(table),
             )
             cursor.execute(statement)
-

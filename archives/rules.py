@@ -1,4 +1,4 @@
-"""What becomes of a tenant's tables in an archive. `settings.ARCHIVE_TABLES` says it for each; a test misses the one forgotten."""
+"""What becomes of each of a tenant's tables in an archive: `settings.ARCHIVE_TABLES` says it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

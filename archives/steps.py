@@ -16,10 +16,10 @@ from archives import content, place, rows
 from archives.errors import ArchiveRefused
 from archives.models import Archive
 from core.tenancy import enter
-from tenants import fleet
 from tenants.models import Operation, Tenant
 from tenants.preferences.models import Preferences
 from tenants.schemas import making
+from tenants.schemas.template import migrate_schema
 from tenants.steps import Outcome, SchemaStep, TenantStep
 
 
@@ -40,9 +40,8 @@ class ArchiveStep(TenantStep):
         archive = archive_of(tenant)
         source = Tenant.objects.get(pk=UUID(inputs["source"])) if "source" in inputs else tenant
         with place.writing(archive) as target:
-            summary = content.write_archive(target, source, masked=archive.is_masked)
-        assert summary.written
-        archive.size_bytes, archive.sha256 = summary.written.size_bytes, summary.written.sha256
+            summary, written = content.write_archive(target, source, masked=archive.is_masked)
+        archive.size_bytes, archive.sha256 = written.size_bytes, written.sha256
         archive.row_count, archive.file_count = summary.manifest.row_count, summary.file_count
         archive.save(update_fields=["size_bytes", "sha256", "row_count", "file_count"])
         return Outcome(_said(summary), {"archive": str(archive.pk)})
@@ -60,7 +59,8 @@ class CheckStep(TenantStep):
     def run(self, tenant: Tenant, inputs: dict[str, Any]) -> str:
         archive = archive_of(tenant)
         with place.reading(archive) as source:
-            summary = content.read_archive(source, with_manifest=content.refuse_unknown_version)
+            summary = content.read_archive(source)
+        content.refuse_unknown_version(summary.manifest)
         if archive.purpose == Archive.Purpose.EXPORT and not archive.finished_at:
             archive.finished_at = timezone.now()
             archive.kept_until = archive.finished_at + settings.EXPORT_KEPT
@@ -146,11 +146,20 @@ class MigrationsStep(TenantStep):
     label = _("Migrations")
 
     def run(self, tenant: Tenant, inputs: dict[str, Any]) -> str:
-        number = fleet.migrate_schema(tenant.ref)
+        before = _count_migrations(tenant)
+        migrate_schema(tenant.ref)
+        number = _count_migrations(tenant) - before
         if number:
             with making.owner_cursor(tenant.ref) as cursor:
                 making.restrict_grants(cursor, tenant.ref)
         return ngettext("%(number)s migration", "%(number)s migrations", number) % {"number": number}
+
+
+def _count_migrations(tenant: Tenant) -> int:
+    with making.owner_cursor(tenant.ref) as cursor:
+        cursor.execute("SELECT count(*) FROM django_migrations")
+        row = cursor.fetchone()
+    return int(row[0]) if row else 0
 
 
 class FilesStep(TenantStep):

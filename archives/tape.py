@@ -20,7 +20,7 @@ from typing import Any, BinaryIO, Final, cast
 from django.conf import settings
 from django.utils.translation import gettext as _
 
-from archives.errors import ArchiveRefused, FilesChanging
+from archives.errors import ArchiveRefused, FileChanged
 
 LISTING: Final = "contents.jsonl"
 BLOCK: Final = 512
@@ -62,7 +62,7 @@ class Writer:
     def __init__(self, target: BinaryIO, *, made_at: datetime) -> None:
         self._sink = _Sink(target)
         self._zip = gzip.GzipFile(filename="", fileobj=self._sink, mode="wb", compresslevel=LEVEL, mtime=0)
-        self._listing = cast("BinaryIO", SpooledTemporaryFile(SPOOL))
+        self._listing = cast("BinaryIO", SpooledTemporaryFile(SPOOL))  # noqa: SIM115 - `finish` closes it
         self._made_at = int(made_at.timestamp())
         self._entries = 0
 
@@ -77,7 +77,7 @@ class Writer:
         self.add_stream(name, size, iter(lambda: file.read(CHUNK), b""))
 
     def add_stream(self, name: str, size: int, chunks: Iterable[bytes]) -> None:
-        """Write an entry of `size` bytes. Raises FilesChanging if there are more or fewer."""
+        """Write an entry of `size` bytes. Raises FileChanged if there are more or fewer."""
         digest = self._entry(name, size, chunks)
         line = {"name": name, "bytes": size, "sha256": digest}
         self._listing.write(json.dumps(line, ensure_ascii=False, separators=(",", ":")).encode() + b"\n")
@@ -103,7 +103,7 @@ class Writer:
             digest.update(chunk)
             written += len(chunk)
         if written != size:
-            raise FilesChanging(name=name)
+            raise FileChanged(name=name)
         self._zip.write(bytes(-size % BLOCK))
         return digest.hexdigest()
 
@@ -205,7 +205,10 @@ class Reader:
             header = self._header()
         if header is None or header.type != tarfile.REGTYPE:
             raise ArchiveRefused(reason=_("it holds something that is no plain file"))
-        return Entry(options.get("path", header.name), int(options.get("size", header.size)), self)
+        size = int(options.get("size", header.size))
+        if size < 0:
+            raise ArchiveRefused(reason=_("a header is damaged"))
+        return Entry(options.get("path", header.name), size, self)
 
     def _header(self) -> tarfile.TarInfo | None:
         block = self.take(BLOCK)
@@ -230,8 +233,7 @@ class Reader:
                 found[name] = value
                 if record[-1:] != b"\n" or name not in ("path", "size"):
                     raise ValueError(name)
-            if int(found.get("size", "0")) < 0:
-                raise ValueError(size)
+            int(found.get("size", "0"))
         except ValueError:
             raise ArchiveRefused(reason=_("a header is damaged")) from None
         return found

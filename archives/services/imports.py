@@ -73,7 +73,8 @@ def import_archive(
         with place.writing(archive) as target:
             shutil.copyfileobj(source, target, content.SPOOL)
         with place.reading(archive) as received:
-            summary = content.read_archive(received, with_manifest=content.refuse_unknown_version)
+            summary = content.read_archive(received)
+        content.refuse_unknown_version(summary.manifest)
         return _request_import(archive, summary, slug=slug, name=name, admin_email=admin_email, actor=actor)
     except BaseException:
         place.discard(archive)
@@ -174,4 +175,6 @@ def _check_admin(*, masked: bool, admin_email: str) -> None:
     if masked and not admin_email:
         raise Invalid({"admin_email": [_("Nobody can sign in to a masked copy: name a first administrator.")]})
     if admin_email and not masked:
-        raise Invalid({"admin_email": [_("Only a masked copy gets a first administrator: people keep their accounts.")]})
+        raise Invalid(
+            {"admin_email": [_("Only a masked copy gets a first administrator: people keep their accounts.")]}
+        )

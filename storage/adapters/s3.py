@@ -323,9 +323,7 @@ class S3Store:
         try:
             for upload in self._call("s3", "list_multipart_uploads", Bucket=bucket, Prefix=name).get("Uploads", []):
                 if upload["Key"] == name:
-                    self._call(
-                        "s3", "abort_multipart_upload", Bucket=bucket, Key=name, UploadId=upload["UploadId"]
-                    )
+                    self._call("s3", "abort_multipart_upload", Bucket=bucket, Key=name, UploadId=upload["UploadId"])
             self._call("s3", "delete_object", Bucket=bucket, Key=name)
         except FileNotFoundError:
             return  # it was gone before

@@ -4,15 +4,23 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('tenants', '0003_operations_of_every_kind'),
+        ("tenants", "0003_operations_of_every_kind"),
     ]
 
     operations = [
         migrations.AlterField(
-            model_name='operation',
-            name='kind',
-            field=models.CharField(choices=[('provision', 'Set up'), ('delete', 'Deletion'), ('export', 'Export'), ('import', 'Import'), ('clone', 'Copy')], max_length=16),
+            model_name="operation",
+            name="kind",
+            field=models.CharField(
+                choices=[
+                    ("provision", "Set up"),
+                    ("delete", "Deletion"),
+                    ("export", "Export"),
+                    ("import", "Import"),
+                    ("clone", "Copy"),
+                ],
+                max_length=16,
+            ),
         ),
     ]

@@ -164,7 +164,7 @@ def text_of(tenant):
             [tenant.schema_name],
         ).fetchall()
         return "\n".join(
-            str(row) for (table,) in tables for row in db.execute(f'SELECT * FROM {tenant.schema_name}."{table}"')
+            str(row) for (table,) in tables for row in db.execute(f'SELECT t::text FROM {tenant.schema_name}."{table}" t')
         )
 
 

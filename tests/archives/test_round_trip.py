@@ -16,10 +16,9 @@ from core import audit
 from core.actors import SYSTEM
 from core.audit.models import AuditEntry
 from core.tenancy import enter
-from tenants import fleet
 from tenants.models import Operation, SchemaTemplate, Tenant
 from tenants.preferences.models import Preferences
-from tenants.schemas import making
+from tenants.schemas import making, template
 from tests.archives.conftest import FILES, PASSWORD, export, files_of, rows_of, status_of
 from tests.support import people
 from tests.support.raw import inside, superuser
@@ -146,7 +145,7 @@ def test_the_archive_is_an_ordinary_one_that_people_can_read(filled):
     manifest = json.loads(entries["manifest.json"])
     assert manifest["tenant"]["slug"] == filled.slug
     assert manifest["tenant"]["time_zone"] == "Europe/Rome"
-    assert manifest["migrations_hash"] == fleet.migrations_hash()
+    assert manifest["migrations_hash"] == template.migrations_hash()
     assert sum(table["rows"] for table in manifest["tables"].values()) == archive.row_count
     members = list(csv.DictReader(io.StringIO(entries["members.csv"].decode())))
     assert [(row["name"], row["roles"]) for row in members] == [
@@ -186,19 +185,19 @@ def test_files_that_go_while_they_are_read_are_left_out(filled, monkeypatch):
 def older(committed):
     """A template of one migration less, as an installation that was updated has it."""
     missing = ("storage_keys", "0001_initial")
-    with making.owner_cursor(fleet.TEMPLATE) as cursor:
+    with making.owner_cursor(template.TEMPLATE) as cursor:
         cursor.execute("SELECT app, name FROM django_migrations")
         applied = {(app, name) for app, name in cursor.fetchall()}
-    now = fleet.current_template()
+    now = template.current_template()
     lines = [line for line in now.ddl.split(";\n") if "storage_keys" not in line]
-    template = SchemaTemplate.objects.using("ops").create(
-        migrations_hash=fleet.hash_of(list(applied - {missing})),
+    made = SchemaTemplate.objects.using("ops").create(
+        migrations_hash=template.hash_of(list(applied - {missing})),
         ddl=";\n".join(lines),
         rows=now.rows + "DELETE FROM django_migrations WHERE app = 'storage_keys';",
         table_count=now.table_count - 1,
     )
-    yield template
-    template.delete()
+    yield made
+    made.delete()
 
 
 def without_last_migration(tenant):
@@ -225,7 +224,7 @@ def test_an_archive_of_an_older_version_is_brought_up_to_date(filled, restore, o
     assert ended.steps.get(key="migrations").detail.startswith("1 ")
     with making.owner_cursor(ended.tenant.ref) as cursor:
         cursor.execute("SELECT app, name FROM django_migrations")
-        assert fleet.hash_of(cursor.fetchall()) == fleet.migrations_hash()
+        assert template.hash_of(cursor.fetchall()) == template.migrations_hash()
     for table, rule in carried_rules().items():
         assert rows_of(filled, table, rule.anew) == rows_of(ended.tenant, table, rule.anew), table
 
@@ -244,5 +243,5 @@ def test_an_archive_of_a_version_that_was_never_here_names_both(filled, restore,
         restore(data)
 
     assert json.loads(entries_of(data)["manifest.json"])["migrations_hash"][:12] in str(refusal.value)
-    assert fleet.migrations_hash()[:12] in str(refusal.value)
+    assert template.migrations_hash()[:12] in str(refusal.value)
     assert Tenant.objects.count() == count

@@ -54,8 +54,7 @@ class Command(BaseCommand):
         if options["file"] == STDOUT:
             return import_archive(source=sys.stdin.buffer, actor=SYSTEM, **wanted)
         try:
-            source = Path(options["file"]).open("rb")
+            with Path(options["file"]).open("rb") as source:
+                return import_archive(source=source, actor=SYSTEM, **wanted)
         except OSError as error:
             raise CommandError(f"{options['file']} cannot be read: {error.strerror}") from None
-        with source:
-            return import_archive(source=source, actor=SYSTEM, **wanted)
