@@ -1,13 +1,12 @@
 """Celery tasks that carry their tenant: a task that is sent inside a tenant runs inside it."""
 
-from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 from uuid import UUID
 
 import structlog
 from celery import Task
 from django.conf import settings
-from django.db import close_old_connections, transaction
+from django.db import close_old_connections
 from django.utils.module_loading import import_string
 
 from core.tenancy import current, enter, enter_platform
@@ -53,9 +52,5 @@ class TenantTask(Task):  # type: ignore[type-arg]
             return None
         if ref.state in STOPPED:
             raise self.retry(countdown=POSTPONE_S, max_retries=None)
-        with enter(ref), self._transaction():
+        with enter(ref):
             return super().__call__(*args, **kwargs)
-
-    def _transaction(self) -> AbstractContextManager[object]:
-        """A transaction where a pooler needs one: it keeps no role between statements."""
-        return transaction.atomic() if settings.DATABASE_TRANSACTION_POOLING else nullcontext()

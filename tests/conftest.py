@@ -30,6 +30,7 @@ TOGETHER = (
     "tests/test_processes.py",
     "tests/deploy/test_compose_runs.py",
     "tests/storage/test_tenant_files.py",  # the prepared tenants' buckets are not copied with the database
+    "tests/isolation/test_hammering.py",
 )
 
 

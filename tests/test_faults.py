@@ -38,6 +38,7 @@ def test_when_a_server_dies_in_the_middle_everything_is_finished_or_undone(apart
         assert all(apart.step(operation, key)["error"] for operation, key in at.items())
     started_s = apart.start_server(server)
     apart.sql("UPDATE tenants_operation SET lease_until = now() WHERE lease_until IS NOT NULL")
+    apart.let_begin([making, removing])  # as the scheduler would, within 5 s
     made, removed = apart.wait_ended(making), apart.wait_ended(removing)
 
     assert removed["status"] == "succeeded"

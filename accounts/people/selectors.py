@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
+from django.core.paginator import Page, Paginator
 from django.db.models import Count, Q, QuerySet
 from django.db.models.functions import TruncDate
 
@@ -17,6 +18,13 @@ def list_people(*, query: str = "") -> QuerySet[Person]:
     """Return people by name, with their roles; `query` looks into name and e-mail address."""
     people = Person.objects.prefetch_related("roles").order_by("name", "id")
     return people.filter(Q(name__icontains=query) | Q(email__icontains=query)) if query else people
+
+
+def page_of_people(*, query: str, order: str, page: str | None, size: int) -> Page[Person]:
+    """Return one page of the people, read to the end: nothing of it asks the database later."""
+    found = Paginator(list_people(query=query).order_by(order, "id"), size).get_page(page)
+    found.object_list = list(found.object_list)
+    return found
 
 
 def count_active_people(*, joined_before: datetime | None = None) -> int:

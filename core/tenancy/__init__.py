@@ -11,7 +11,9 @@ from core.tenancy.context import (
     current,
     enter,
     enter_platform,
+    enter_without_transaction,
     require,
+    transaction_if_pooled,
 )
 
 __all__ = [
@@ -21,5 +23,7 @@ __all__ = [
     "current",
     "enter",
     "enter_platform",
+    "enter_without_transaction",
     "require",
+    "transaction_if_pooled",
 ]

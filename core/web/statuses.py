@@ -27,7 +27,10 @@ _FACES = {
     "running": Face(_("Running"), "info", "busy"),
     "retrying": Face(_("Trying again"), "warn", "busy"),
     "done": Face(_("Done"), "ok"),
+    "undoing": Face(_("Being undone"), "warn", "busy"),
     "undone": Face(_("Undone"), "warn", "paused"),
+    "stuck": Face(_("Stuck"), "bad", "failed"),
+    "cancelled": Face(_("Called off"), "quiet", "off"),
     # people
     "invited": Face(_("Invited"), "info", "off"),
     "disabled": Face(_("Disabled"), "quiet", "paused"),

@@ -128,6 +128,14 @@ OPERATION_KINDS = {
     "clone": "archives.services.imports.Clone",
 }
 DELETION_EXPORT_STEP = "archives.steps.ArchiveBeforeDeletionStep"  # the step that a deletion with an export begins with
+# The parts of a tenant that the console can look at, in this order.
+TENANT_CHECKS = [
+    "tenants.infrastructure.AddressCheck",
+    "tenants.infrastructure.SchemaCheck",
+    "tenants.infrastructure.RoleCheck",
+    "accounts.checks.RealmCheck",
+    "storage.checks.BucketCheck",
+]
 HEALTH_CHECKS = [
     "core.health.checks.database",
     "core.health.checks.cache",

@@ -49,8 +49,10 @@ def _connection(url: str, *, tenancy: dict[str, object], pool: dict[str, int] | 
         "PORT": str(parts.port or ""),
         "CONN_MAX_AGE": 0,
         "CONN_HEALTH_CHECKS": True,
+        # without a session there is no cursor that outlives its transaction
+        "DISABLE_SERVER_SIDE_CURSORS": bool(tenancy.get("transaction_pooling")),
         "OPTIONS": {
-            "options": "-c TimeZone=UTC",
+            "options": "-c TimeZone=UTC",  # a pooler leaves it aside: `setup_database` gives it to the logins too
             "connect_timeout": 5,
             **dict(parse_qsl(parts.query)),
             **({"pool": pool} if pool else {}),

@@ -14,6 +14,7 @@ DATA = "answers programs, not people"
 FRAGMENT = "a fragment that other pages fetch; the palette's test looks at it"
 STEP = "only redirects"
 SET_PASSWORD, DEVICE_CODE, DEVICE_DONE = "{single_use}", "{device}", "{allowed}"  # filled in by the test
+STUCK, GONE, DELETION = "{stuck}", "{gone}", "{deletion}"  # filled in with what the scenery made
 
 
 @dataclass(frozen=True)
@@ -64,12 +65,32 @@ PAGES: dict[str, dict[str, Example | str]] = {
         "tenant_detail": Example("/console/tenants/acme-corp/", "operator"),
         "tenant_first_admin_link": "shows its answer on tenant_detail; walk 3 looks at it",
         "components": Example("/console/components/", "operator"),
-        "tenant_suspend": "shows its answer on tenant_detail",
-        "tenant_reactivate": "shows its answer on tenant_detail",
+        "tenant_csv": DATA,
+        "tenant_bulk": Example("/console/tenants/bulk/", "operator", status=404),
+        "tenant_check": "shows its answer on tenant_detail",
+        "tenant_members": Example("/console/tenants/acme-corp/members/", "operator"),
+        "tenant_operations": Example("/console/tenants/acme-corp/operations/", "operator"),
+        "tenant_audit": Example("/console/tenants/acme-corp/audit/", "operator"),
+        "tenant_suspend": Example("/console/tenants/acme-corp/suspend/", "operator"),
+        "tenant_reactivate": Example("/console/tenants/hooli/reactivate/", "operator"),
+        "tenant_rename": Example("/console/tenants/acme-corp/rename/", "operator"),
+        "tenant_delete": Example("/console/tenants/acme-corp/delete/", "operator"),
+        "tenant_delete_now": Example("/console/tenants/umbrella/delete-now/", "operator"),
+        "tenant_undo_deletion": "shows its answer on tenant_detail",
+        "operation_list": Example("/console/operations/", "operator"),
+        "operation_detail": Example(f"/console/operations/{STUCK}/", "operator"),
+        "operation_answer": Example(f"/console/operations/{STUCK}/clean/", "operator"),
         "api_tenants": DATA,
         "api_tenant": DATA,
         "api_tenant_suspend": DATA,
         "api_tenant_reactivate": DATA,
+        "api_tenant_undo_deletion": DATA,
+        "api_tenant_delete_now": DATA,
+        "api_tenant_operations": DATA,
+        "api_tenant_audit": DATA,
+        "api_operations": DATA,
+        "api_operation_retry": DATA,
+        "api_operation_give_up": DATA,
         "api_operation": DATA,
     },
     "workspace": {
@@ -93,6 +114,14 @@ MORE: dict[str, dict[str, Example]] = {
         "being set up": Example("/", slug="initech", status=503),
         "tenant being set up": Example("/console/tenants/initech/", "operator"),
         "tenant suspended": Example("/console/tenants/hooli/", "operator"),
+        "tenant with a stuck operation": Example("/console/tenants/stark/", "operator"),
+        "tenant in its grace period": Example("/console/tenants/umbrella/", "operator"),
+        "tenant deleted": Example(f"/console/tenants/{GONE}/", "operator"),
+        "deletion": Example(f"/console/operations/{DELETION}/", "operator"),
+        "busy tenant": Example("/console/tenants/umbrella/delete/", "operator", status=409),
+        "nobody of a tenant fits": Example("/console/tenants/acme-corp/members/?q=zzz", "operator"),
+        "no entry fits": Example("/console/tenants/acme-corp/audit/?q=zzz", "operator"),
+        "no operation fits": Example("/console/operations/?kind=delete&status=failed", "operator"),
         "no tenant fits": Example("/console/tenants/?q=zzz", "operator"),
         "link used": Example("/op/set-password/no-such-token/", status=410),
     },

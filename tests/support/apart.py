@@ -167,8 +167,11 @@ def _serve(pipe: Connection) -> None:
     import django
 
     django.setup()
+    from django.db import connections
+
     while True:
         name, args = pipe.recv()
+        connections.close_all()  # their server may have died
         try:
             pipe.send(_DUTIES[name](*args))
         except Exception as error:  # noqa: BLE001 - whoever asked hears of it

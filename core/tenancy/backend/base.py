@@ -183,12 +183,14 @@ class DatabaseWrapper(TenantsDatabaseWrapper):
 
     def init_connection_state(self) -> None:
         super().init_connection_state()
-        if not self._own_options.get("owner_role"):
-            try:
+        try:
+            if not self._own_options.get("transaction_pooling"):
+                login.refuse_pooler(self.connection, self.alias)
+            if not self._own_options.get("owner_role"):
                 login.look_once(self.connection)
-            except BaseException:
-                self.close()  # type: ignore[no-untyped-call]
-                raise
+        except BaseException:
+            self.close()  # type: ignore[no-untyped-call]
+            raise
 
     def _close(self) -> Any:
         self.forget()
