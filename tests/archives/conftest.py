@@ -164,7 +164,9 @@ def text_of(tenant):
             [tenant.schema_name],
         ).fetchall()
         return "\n".join(
-            str(row) for (table,) in tables for row in db.execute(f'SELECT t::text FROM {tenant.schema_name}."{table}" t')
+            str(row)
+            for (table,) in tables
+            for row in db.execute(f'SELECT t::text FROM {tenant.schema_name}."{table}" t')
         )
 
 

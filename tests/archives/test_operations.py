@@ -237,7 +237,17 @@ def test_a_clone_has_everything_and_the_tenant_stays(filled, clone, operator):
     assert (entry.reason, entry.facts["clone"]) == ("a test", copy.slug)
 
 
-PERSONAL = ["benedetta", "quarantotto", "wilhelmina", "ngström", "söderström", "zoë", "people.example", "hyperlink", "🦆"]
+PERSONAL = [
+    "benedetta",
+    "quarantotto",
+    "wilhelmina",
+    "ngström",
+    "söderström",
+    "zoë",
+    "people.example",
+    "hyperlink",
+    "🦆",
+]
 
 
 def test_a_masked_clone_holds_no_text_about_people(filled, clone):
@@ -329,4 +339,3 @@ def test_the_key_of_a_tenant_opens_no_archive(filled):
 
 def test_thirty_days_are_the_default():
     assert timedelta(days=30) == settings.EXPORT_KEPT
-
