@@ -27,7 +27,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from archives import rows
 from archives.errors import ArchiveRefused, ArchiveVersionUnknown
-from archives.tape import SPOOL, Entry, Reader, Writer, Written
+from archives.tape import CHUNK, SPOOL, Entry, Reader, Writer, Written
 from core.tenancy import enter
 from storage.names import checked_name
 from tenants.models import SchemaTemplate, Tenant
@@ -187,7 +187,7 @@ def _add_files(writer: Writer) -> int:
         except FileNotFoundError:
             continue  # deleted since it was listed
         with opened:
-            writer.add_stream(_FILES + name, opened.size, iter(lambda file=opened: file.read(SPOOL), b""))
+            writer.add_stream(_FILES + name, opened.size, opened.chunks(CHUNK))
         number += 1
     return number
 

@@ -12,8 +12,8 @@ from uuid import UUID
 
 from django.core.management.base import CommandError
 
-from archives.content import SPOOL
 from archives.services.exports import open_export
+from archives.tape import SPOOL
 from core.actors import SYSTEM
 
 STDOUT = "-"

@@ -21,6 +21,7 @@ from archives.steps import (
     RowsStep,
     TidyStep,
 )
+from archives.tape import SPOOL
 from core import audit
 from core.actors import Actor
 from core.errors import Invalid
@@ -71,7 +72,7 @@ def import_archive(
     archive = Archive.objects.create(purpose=Archive.Purpose.IMPORT, kept_until=timezone.now() + RECEIVED_KEPT)
     try:
         with place.writing(archive) as target:
-            shutil.copyfileobj(source, target, content.SPOOL)
+            shutil.copyfileobj(source, target, SPOOL)
         with place.reading(archive) as received:
             summary = content.read_archive(received)
         content.refuse_unknown_version(summary.manifest)

@@ -313,8 +313,8 @@ class S3Store:
 
     @contextmanager
     def write(self, bucket: str, name: str) -> Iterator[BinaryIO]:
-        target = {"Bucket": bucket, "Key": checked_name(name)}
-        upload = Upload(lambda call, **more: self._call("s3", call, **target, **more))
+        key = checked_name(name)
+        upload = Upload(lambda call, **more: self._call("s3", call, Bucket=bucket, Key=key, **more))
         try:
             yield cast("BinaryIO", upload)
             upload.complete()
