@@ -11,7 +11,10 @@ from benchmarks.harness import Bar, Figure, Ground, median, ratio, timed
 ROUNDS = 5
 KEY = "INSERT INTO django_migrations (app, name, applied) VALUES ('shop', '0002_stock', now());"
 # what the migration's SQL is; the engine has to find it out each time
-BARE = 'ALTER TABLE "shop_article" ADD COLUMN "stock" integer NULL; CREATE INDEX "shop_article_stock" ON "shop_article" ("stock");'
+BARE = """
+    ALTER TABLE "shop_article" ADD COLUMN "stock" integer NULL;
+    CREATE INDEX "shop_article_stock" ON "shop_article" ("stock");
+"""
 
 
 def run(ground: Ground, size: int = 200) -> Iterator[Figure]:
@@ -26,7 +29,8 @@ def run(ground: Ground, size: int = 200) -> Iterator[Figure]:
     migrations_hash.cache_clear()
     update_template()
     lanes = Options().concurrency
-    ours, bare = [], []
+    ours: list[float] = []
+    bare: list[float] = []
     ground.say("ours and the bare SQL in turn")
     for _ in range(ROUNDS):
         for series, way in ((bare, lambda: _replay(tenants, lanes)), (ours, migrate_fleet)):

@@ -17,10 +17,12 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from io import StringIO
 from typing import Any, Literal, Self
 
 import psycopg
 from psycopg import sql
+from redis import Redis
 
 from deploy.embedded.paths import Tree
 from deploy.embedded.servers import USUAL
@@ -84,7 +86,7 @@ class Ground:
             self._use.__exit__(None, None, None)
 
     def _environment(self) -> dict[str, str]:
-        env = environment(self._tree, self._stack, None)
+        env = environment(self._tree, self._stack, {})
         for variable in DATABASES:
             env[variable] = env[variable].rpartition("/")[0] + f"/{self.database}"
         for variable, number in VALKEY.items():
@@ -103,14 +105,16 @@ class Ground:
 
         self.say(f"making the database {self.database}")
         django.setup()
-        call_command("setup_database", verbosity=0, stdout=open(os.devnull, "w"))  # noqa: SIM115
-        call_command("migrate", verbosity=0, stdout=open(os.devnull, "w"))  # noqa: SIM115
+        for command in ("setup_database", "migrate"):
+            call_command(command, verbosity=0, stdout=StringIO())
 
     def _clear(self) -> None:
         """Drop the database first: a role that owns or may do something there can't be dropped."""
         if "PLEXICA_DATABASE_ADMIN_URL" not in os.environ:
             return
         code = self._installation()
+        if code:
+            self._delete_buckets()
         self._close_connections()
         with self.admin("postgres") as admin:
             admin.execute(f'DROP DATABASE IF EXISTS "{self.database}" WITH (FORCE)'.encode())
@@ -118,8 +122,9 @@ class Ground:
                 rows = admin.execute("SELECT rolname FROM pg_roles WHERE rolname LIKE %s", [f"px\\_{code}\\_%"])
                 for (role,) in rows.fetchall():
                     admin.execute(sql.SQL("DROP ROLE {}").format(sql.Identifier(role)))
-        if code:
-            self._delete_buckets(code)
+        for variable in VALKEY:
+            with Redis.from_url(os.environ[variable]) as valkey:
+                valkey.flushdb()
 
     def _installation(self) -> str:
         from tenants.selectors import installation_code
@@ -129,12 +134,13 @@ class Ground:
         except Exception:  # noqa: BLE001 - the database was not finished
             return ""
 
-    def _delete_buckets(self, code: str) -> None:
-        from storage.buckets import _client, delete_bucket_with_contents
+    def _delete_buckets(self) -> None:
+        """Only tenants that an operation made have one."""
+        from storage.buckets import delete_bucket_with_contents
+        from tenants.models import Operation
 
-        for bucket in _client().list_buckets()["Buckets"]:
-            if bucket["Name"].startswith(f"px-{code}-"):
-                delete_bucket_with_contents(bucket["Name"])
+        for name in set(Operation.objects.values_list("tenant__bucket_name", flat=True)):
+            delete_bucket_with_contents(name)
 
     def _close_connections(self) -> None:
         from django.db import connections

@@ -36,8 +36,9 @@ def console(request: HttpRequest) -> dict[str, Any]:
         count=_said(stuck=stuck, running=running),
         tone="warn" if stuck else "",
     )
+    fleet = NavEntry(label=_("Fleet"), url=reverse("fleet_list"), icon="database", current=here.startswith("fleet_"))
     return {
-        "nav": [NavGroup("", [tenants]), NavGroup(_("Watch"), [operations])],
+        "nav": [NavGroup("", [tenants]), NavGroup(_("Watch"), [operations, fleet])],
         "profile_url": reverse("operator_profile"),
         "search_url": reverse("console_search"),
         "home_url": reverse("console_home"),

@@ -1,7 +1,7 @@
 from django.conf import settings
 from django.urls import path
 
-from superadmin.views import changes, home, operations, tenant, tenants
+from superadmin.views import changes, fleet, home, operations, tenant, tenants
 
 urlpatterns = [
     path("", home.console_home, name="console_home"),
@@ -26,6 +26,8 @@ urlpatterns = [
     path("operations/", operations.operation_list, name="operation_list"),
     path("operations/<uuid:operation_id>/", operations.operation_detail, name="operation_detail"),
     path("operations/<uuid:operation_id>/<slug:answer>/", operations.operation_answer, name="operation_answer"),
+    path("fleet/", fleet.fleet_list, name="fleet_list"),
+    path("fleet/<uuid:run_id>/", fleet.fleet_run, name="fleet_run"),
 ]
 if settings.SHOW_COMPONENTS:
     urlpatterns.append(path("components/", home.components, name="components"))

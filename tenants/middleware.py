@@ -53,6 +53,7 @@ class TenantMiddleware:
             stack.enter_context(enter_platform())
             return self.get_response(request)
         stack.enter_context(enter_without_transaction(ref))
+        connection.ensure_connection()  # greeted in the tenant's role
         with ExitStack() as asking:
             asking.enter_context(transaction_if_pooled())
             response = self.get_response(request)
@@ -73,5 +74,4 @@ class TenantMiddleware:
             raise UnknownAddress(host=host)
         if refusal := REFUSALS.get(Tenant.Status(ref.state)):
             raise refusal(name=ref.name, slug=ref.slug)
-        connection.ensure_connection()
         return ref

@@ -17,7 +17,7 @@ MIDDLES = {
 
 @pytest.fixture(scope="module")
 def apart(django_db_setup: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Apart]:
-    with Apart.running(tmp_path_factory.mktemp("faults")) as apart:
+    with Apart.on_own_servers(tmp_path_factory.mktemp("faults")) as apart:
         made = [apart.ask("provision", f"old-{server}", False) for server in MIDDLES]
         for operation in made:
             assert apart.wait_ended(operation)["status"] == "succeeded"

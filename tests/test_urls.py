@@ -51,6 +51,8 @@ PLATFORM: dict[str, tuple[Any, ...]] = {
     "operation_list": ("console/operations/", IN, IN, IN, IN, 200),
     "operation_detail": (f"console/operations/{OPERATION}/", IN, IN, IN, IN, 404),
     "operation_answer": (f"console/operations/{OPERATION}/retry/", IN, IN, IN, IN, 404),
+    "fleet_list": ("console/fleet/", IN, IN, IN, IN, 200),
+    "fleet_run": (f"console/fleet/{OPERATION}/", IN, IN, IN, IN, 404),
     "components": ("console/components/", IN, IN, IN, IN, 200),
     "api_tenants": ("api/v1/tenants/", 401, 401, 401, 401, 200),
     "api_tenant": ("api/v1/tenants/acme-corp/", 401, 401, 401, 401, 200),

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from django.core.paginator import Page, Paginator
@@ -12,6 +13,18 @@ from accounts.people.models import Person
 from core.audit.models import AuditEntry
 
 SIGN_IN = "session.started"
+
+
+# Asked with each request: as text it costs half of what the ORM takes to write it anew, and it saves a round trip.
+_SIGNED_IN = """
+    SELECT p.*, (SELECT row_to_json(s)::text FROM preferences_preferences s WHERE s.id = 1) AS preferences_json
+    FROM people_person p WHERE p.id = %s AND p.is_active
+"""
+
+
+def find_signed_in(person_id: UUID) -> Person | None:
+    """Return an active person, who brings the workspace's preferences along, or None."""
+    return next(iter(Person.objects.raw(_SIGNED_IN, [person_id])), None)
 
 
 def list_people(*, query: str = "") -> QuerySet[Person]:

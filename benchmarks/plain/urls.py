@@ -1,3 +1,5 @@
+from typing import cast
+
 from django.urls import path
 from rest_framework import serializers
 from rest_framework.request import Request
@@ -20,7 +22,7 @@ class PersonSerializer(serializers.ModelSerializer[Person]):
 
 class Me(APIView):
     def get(self, request: Request) -> Response:
-        return Response(PersonSerializer(request.user).data)
+        return Response(PersonSerializer(cast(Person, request.user)).data)
 
 
 urlpatterns = [path("api/v1/me/", Me.as_view())]

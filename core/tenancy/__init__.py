@@ -7,6 +7,7 @@ before the first statement (see `core.tenancy.backend`).
 from core.tenancy.context import (
     TenantContextRequired,
     TenantRef,
+    TenantStopped,
     TenantSwitchInTransaction,
     current,
     enter,
@@ -14,11 +15,13 @@ from core.tenancy.context import (
     enter_without_transaction,
     require,
     transaction_if_pooled,
+    until,
 )
 
 __all__ = [
     "TenantContextRequired",
     "TenantRef",
+    "TenantStopped",
     "TenantSwitchInTransaction",
     "current",
     "enter",
@@ -26,4 +29,5 @@ __all__ = [
     "enter_without_transaction",
     "require",
     "transaction_if_pooled",
+    "until",
 ]

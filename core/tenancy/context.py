@@ -6,6 +6,7 @@ Nothing is sent to the database on entering or leaving; the next statement bring
 inside a transaction is a mistake, since the transaction would then write under two roles.
 """
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -38,7 +39,12 @@ class TenantContextRequired(RuntimeError):
     """This work belongs to a tenant and none is entered."""
 
 
+class TenantStopped(RuntimeError):
+    """The tenant was suspended, or its deletion asked for, while this work was going on."""
+
+
 _current: ContextVar[TenantRef | None] = ContextVar("plexica_tenant", default=None)
+_stopped: ContextVar[threading.Event | None] = ContextVar("plexica_tenant_stopped", default=None)
 
 
 def current() -> TenantRef | None:
@@ -86,6 +92,23 @@ def enter_platform() -> Iterator[None]:
     """Work for the platform until the block ends, whatever tenant was entered before."""
     with _switched(None):
         yield
+
+
+@contextmanager
+def until(stopped: threading.Event) -> Iterator[None]:
+    """Let work go on until `stopped` is set, by another thread: the next statement then raises TenantStopped."""
+    token = _stopped.set(stopped)
+    try:
+        yield
+    finally:
+        _stopped.reset(token)
+
+
+def refuse_if_stopped() -> None:
+    """Raise TenantStopped if the current work was told to end."""
+    stopped = _stopped.get()
+    if stopped is not None and stopped.is_set():
+        raise TenantStopped("the tenant was stopped meanwhile")
 
 
 @contextmanager

@@ -57,6 +57,12 @@ def refuse_pooler(connection: Connection[Any], alias: str) -> None:
     _direct.add(alias)
 
 
+def what_is_open(connection: Connection[Any]) -> list[str]:
+    """Return which rights PUBLIC still has that would let a statement change its role."""
+    row = connection.execute(_OPEN).fetchone()
+    return list(row[0]) if row else []
+
+
 def look_once(connection: Connection[Any]) -> None:
     """Refuse a login that no role could hold back, and warn of what PUBLIC may still do; later calls cost nothing.
 

@@ -31,6 +31,12 @@ _FACES = {
     "undone": Face(_("Undone"), "warn", "paused"),
     "stuck": Face(_("Stuck"), "bad", "failed"),
     "cancelled": Face(_("Called off"), "quiet", "off"),
+    # runs over all tenants
+    "stopped": Face(_("Stopped"), "warn", "paused"),
+    "interrupted": Face(_("Interrupted"), "bad", "failed"),
+    "busy": Face(_("Busy to the end"), "warn", "paused"),
+    "gone": Face(_("Deleted meanwhile"), "quiet", "off"),
+    "unreached": Face(_("Not reached"), "warn", "off"),
     # people
     "invited": Face(_("Invited"), "info", "off"),
     "disabled": Face(_("Disabled"), "quiet", "paused"),

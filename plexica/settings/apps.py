@@ -142,6 +142,19 @@ HEALTH_CHECKS = [
     "core.health.checks.broker",
     "storage.health.object_storage",
 ]
+# What `manage.py doctor` looks at, in this order; each gives lines of core.health.doctor.
+DOCTOR_CHECKS = [
+    "core.health.doctor.settings_are_safe",
+    "tenants.doctor.database",
+    "tenants.doctor.roles",
+    "tenants.doctor.migrations",
+    "tenants.doctor.partitions",
+    "core.health.doctor.parts_answer",
+    "core.health.doctor.valkey",
+    "core.health.doctor.workers",
+    "tenants.doctor.operations",
+    "core.health.doctor.mail",
+]
 # Tables split by time; `tenants.tasks.keep_partitions_ahead` makes the next ones.
 PARTITIONED_TABLES: dict[str, dict[str, Period]] = {
     "platform": {"audit_entry": "month", "events_outbox": "day"},

@@ -235,6 +235,10 @@ class S3Store:
     def ensure_bucket(self, name: str) -> None:
         self._call("s3", "create_bucket", accept=OURS_ALREADY, Bucket=checked_bucket(name))
 
+    def list_buckets(self) -> list[str]:
+        """Return the names of all buckets of the server, also of other installations."""
+        return [bucket["Name"] for bucket in self._call("s3", "list_buckets")["Buckets"]]
+
     def delete_bucket_with_contents(self, name: str) -> None:
         try:
             for upload in self._call("s3", "list_multipart_uploads", Bucket=name).get("Uploads", []):

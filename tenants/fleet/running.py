@@ -22,11 +22,25 @@ from tenants.fleet.plans import Segment
 from tenants.fleet.states import MigrationKey, read_applied
 from tenants.schemas.making import OPS, grant_restrictions
 
+TURN_LOCK = 0x706C_6578  # the first half of the key of a tenant's advisory lock
 CONCURRENT_WAIT_S = 60.0  # CONCURRENTLY waits for every older transaction of the database, and blocks nobody meanwhile
 _TABLE = re.compile(r'\b(?:TABLE|ON|REFERENCES)\s+(?:ONLY\s+|IF EXISTS\s+)*("[^"]+"|[a-z_][a-z0-9_]*)', re.IGNORECASE)
 _MAKES_TABLE = re.compile(r"\bCREATE\s+TABLE\b", re.IGNORECASE)
 _CONCURRENT = re.compile(
     r"\b(CREATE|DROP)\s+(?:UNIQUE\s+)?INDEX\s+CONCURRENTLY\s+(?:IF\s+(?:NOT\s+)?EXISTS\s+)?(\S+)", re.IGNORECASE
+)
+
+_DONE = sql.SQL(
+    "UPDATE public.fleet_tenantrecord SET status = 'done', error = '', finished_at = clock_timestamp(),"
+    " started_at = {}, attempts = {} WHERE id = {};\n"
+)
+_FORGOTTEN = sql.SQL(
+    "UPDATE public.fleet_tenantrecord SET reached_migration = '', reached_statement = 0, reached_digest = ''"
+    " WHERE tenant_id = {} AND reached_migration = {};\n"
+)
+_REACHED = sql.SQL(
+    "UPDATE public.fleet_tenantrecord SET reached_migration = {}, reached_statement = {}, reached_digest = {}"
+    " WHERE id = {};\n"
 )
 
 
@@ -127,20 +141,19 @@ class Lane:
         Ordinary statements are committed together with the ledger. CONCURRENTLY allows no transaction: what such a
         statement left behind is looked at before it is sent again.
         """
-        with segment.writing:
-            if segment.statements is None:
-                segment.statements = _collect(segment, ref)
         (name,) = (f"{app}.{name}" for app, name in segment.keys)
-        begin = _reached(record, name, segment.statements)
-        for position, statement in enumerate(segment.statements[begin:], begin + 1):
-            reached = _reached_text(record, name, segment.statements[:position])
+        newest = _newest_reached(record, name)
+        statements = _collect(segment, ref) if newest else _collect_once(segment, ref)
+        begin = _statements_behind(newest, statements)
+        for position, statement in enumerate(statements[begin:], begin + 1):
+            reached = _reached_text(record, name, statements[:position])
             concurrent = _CONCURRENT.search(statement)
             if concurrent is None:
                 self._replay([statement], ref, reached)
                 continue
             self._run_concurrent(concurrent.group(1).upper(), concurrent.group(2).rstrip(";"), statement, ref)
             self.raw.execute(reached.encode())
-        self._replay([], ref, after)
+        self._replay([], ref, _forgotten_text(record, name) + after)
 
     def _run_concurrent(self, verb: str, index: str, statement: str, ref: TenantRef) -> None:
         with self._outside_transaction(ref) as connection:
@@ -171,7 +184,7 @@ class Lane:
     def _as_django(self, ref: TenantRef, segment: Segment) -> Iterator[None]:
         """One transaction of this thread's `ops` in the tenant's schema."""
         with enter(ref), transaction.atomic(using=OPS):
-            _execute(f"SET LOCAL lock_timeout = '{self._share_ms(segment.table_count)}ms';")
+            _execute(f"SET LOCAL lock_timeout = '{self._share_ms(segment.table_count)}ms'; {_turn_lock(ref)};")
             yield
 
     def _share_ms(self, table_count: int) -> int:
@@ -195,23 +208,26 @@ def _execute(text: str) -> None:
 
 
 def _ended(statement: str) -> str:
-    return statement if statement.rstrip().endswith(";") else f"{statement};"
+    return f"{statement}\n;"  # on a line of its own: the statement may end in a comment
 
 
 def _opening(ref: TenantRef, wait_ms: int) -> str:
-    return f"BEGIN; SET LOCAL search_path = {_name(ref.schema)}; SET LOCAL lock_timeout = '{wait_ms}ms';\n"
+    path = f"SET LOCAL search_path = {_name(ref.schema)}"
+    return f"BEGIN; {path}; SET LOCAL lock_timeout = '{wait_ms}ms'; {_turn_lock(ref)};\n"
+
+
+def _turn_lock(ref: TenantRef) -> str:
+    """Return what keeps off another process: a backend goes on for a moment after its client was killed."""
+    return f"SELECT pg_advisory_xact_lock({TURN_LOCK}, hashtext({_literal(ref.schema)}))"
 
 
 def _after(segment: Segment, ref: TenantRef, record: TenantRecord, *, last: bool) -> str:
     """Return what ends a segment: rows of `django_migrations`, rights of new tables, the ledger."""
     parts = [_recorded(segment.records)]
     if segment.kind == "django" or any(_MAKES_TABLE.search(text) for text in segment.statements or ["CREATE TABLE"]):
-        parts.append(grant_restrictions(ref.role).as_string(None))
+        parts.append(grant_restrictions(ref.role, unless_missing=True).as_string(None))
     if last:
-        parts.append(
-            "UPDATE public.fleet_tenantrecord SET status = 'done', error = '', finished_at = clock_timestamp(),"
-            f" started_at = {_literal(record.started_at)}, attempts = {record.attempts} WHERE id = {_literal(record.pk)};\n"
-        )
+        parts.append(_DONE.format(record.started_at, record.attempts, record.pk).as_string(None))
     return "".join(parts)
 
 
@@ -228,36 +244,48 @@ def _name(value: str) -> str:
     return sql.Identifier(value).as_string(None)
 
 
+def _collect_once(segment: Segment, ref: TenantRef) -> list[str]:
+    """Return what all tenants run that have nothing of the segment behind them.
+
+    Django looks into the schema for names of constraints: from one that is half through it would collect only the rest.
+    """
+    with segment.writing:
+        if segment.statements is None:
+            segment.statements = _collect(segment, ref)
+        return segment.statements
+
+
 def _collect(segment: Segment, ref: TenantRef) -> list[str]:
     with enter(ref), connections[OPS].schema_editor(collect_sql=True, atomic=False) as editor:
         state = segment.state.clone()
         for migration in segment.migrations:
-            state = migration.apply(state, editor, collect_sql=True)
-    return [text for text in editor.collected_sql or [] if text.strip() and not text.startswith("--")]
+            state = migration.apply(state, editor)  # not collect_sql: Django's own comments would come along
+    return [text for text in editor.collected_sql or [] if text.strip()]
 
 
 def _digest(statements: list[str]) -> str:
     return hashlib.sha256("\n".join(statements).encode()).hexdigest()
 
 
-def _reached(record: TenantRecord, migration: str, statements: list[str]) -> int:
-    """Return how many statements this tenant has behind it, from this run or the last one that got somewhere."""
-    newest = (
-        TenantRecord.objects.using(OPS)
-        .filter(tenant_id=record.tenant_id, reached_migration=migration)
-        .order_by("-reached_statement")
-        .first()
-    )
+def _newest_reached(record: TenantRecord, migration: str) -> TenantRecord | None:
+    """Return how far this tenant came with a migration, in this run or the last one that got somewhere."""
+    begun = TenantRecord.objects.using(OPS).filter(tenant_id=record.tenant_id, reached_migration=migration)
+    return begun.order_by("-pk").first()
+
+
+def _statements_behind(newest: TenantRecord | None, statements: list[str]) -> int:
     if newest and newest.reached_digest == _digest(statements[: newest.reached_statement]):
         return newest.reached_statement
     return 0
 
 
 def _reached_text(record: TenantRecord, migration: str, behind: list[str]) -> str:
-    return (
-        f"UPDATE public.fleet_tenantrecord SET reached_migration = {_literal(migration)}, reached_statement = {len(behind)},"
-        f" reached_digest = {_literal(_digest(behind))} WHERE id = {_literal(record.pk)};\n"
-    )
+    return _REACHED.format(migration, len(behind), _digest(behind), record.pk).as_string(None)
+
+
+def _forgotten_text(record: TenantRecord, migration: str) -> str:
+    """What is applied is no longer half through: a tenant that is restored from before begins at the first statement."""
+    return _FORGOTTEN.format(record.tenant_id, migration).as_string(None)
 
 
 def error_state(error: BaseException) -> str:

@@ -59,11 +59,12 @@ class RoleFacts:
 
 def read_schema_facts(ref: TenantRef) -> SchemaFacts | None:
     """Return the schema's tables, size and migrations, or None without a schema."""
-    with enter(ref), transaction.atomic(), connection.cursor() as cursor:
+    with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(_TABLES, [ref.schema])
         tables = cursor.fetchall()
-        if not tables:
-            return None
+    if not tables:
+        return None
+    with enter(ref), transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SELECT app, name FROM django_migrations")
         applied = {(str(app), str(name)) for app, name in cursor.fetchall()} & known_migrations()
     return SchemaFacts(

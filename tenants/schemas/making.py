@@ -65,17 +65,29 @@ def restrict_grants(cursor: CursorWrapper, ref: TenantRef) -> None:
     cursor.execute(grant_restrictions(ref.role))
 
 
-def grant_restrictions(role: str) -> sql.Composed:
-    """Return the statements of `restrict_grants`, for the schema that is the search path."""
+def grant_restrictions(role: str, *, unless_missing: bool = False) -> sql.Composed:
+    """Return the statements of `restrict_grants`, for the schema that is the search path.
+
+    `unless_missing` leaves out the tables that are not there: a later migration makes them.
+    """
     taken = {
         **dict.fromkeys(settings.TENANT_INSERT_ONLY_TABLES, "UPDATE, DELETE"),
         **dict.fromkeys(settings.TENANT_READ_ONLY_TABLES, "INSERT, UPDATE, DELETE"),
         **dict.fromkeys((f"{table}_default" for table in settings.PARTITIONED_TABLES["tenant"]), "ALL"),
     }
-    revoke = sql.SQL("REVOKE {rights} ON {table} FROM {role};\n")
+    revoke = "REVOKE {rights} ON {table} FROM {role};"
+    if unless_missing:
+        revoke = f"DO $$ BEGIN IF to_regclass({{text}}) IS NOT NULL THEN {revoke} END IF; END $$;"
     return sql.Composed(
-        revoke.format(rights=sql.SQL(rights), table=sql.Identifier(table), role=sql.Identifier(role))
-        for table, rights in taken.items()
+        [
+            sql.SQL(f"{revoke}\n").format(
+                rights=sql.SQL(rights),
+                table=sql.Identifier(table),
+                text=sql.Literal(sql.Identifier(table).as_string(None)),
+                role=sql.Identifier(role),
+            )
+            for table, rights in taken.items()
+        ]
     )
 
 

@@ -6,9 +6,10 @@ from typing import Any
 import pytest
 from celery import shared_task
 from celery.contrib.testing.worker import start_worker
-from django.db import connection
+from django.db import connection, transaction
 from django.utils import timezone
 
+from accounts.people.models import Role
 from core import tasks
 from core.tenancy import current, enter
 from plexica.celery import app
@@ -16,6 +17,7 @@ from tenants import directory
 from tenants.models import Operation, Tenant
 from tenants.services.deletion import request_deletion
 from tenants.services.operations import run_operation
+from tests.support.platform import wait_until
 
 seen: list[Any] = []
 happened = threading.Event()
@@ -27,6 +29,20 @@ def look_around(word="done"):
         cursor.execute("SELECT current_user, current_schema()")
         seen.append((word, current(), cursor.fetchone(), connection.in_atomic_block))
     happened.set()
+
+
+@shared_task
+def work_on(name):
+    """Write in one transaction, and go on for ever, unless it is the second time."""
+    seen.append(name)
+    if len(seen) > 1:
+        happened.set()
+        return
+    with transaction.atomic():
+        Role.objects.create(name=name, label=name)
+        while True:
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT pg_sleep(0.05)")
 
 
 @pytest.fixture
@@ -106,6 +122,28 @@ def test_a_task_of_a_suspended_tenant_waits_and_then_runs_inside_it(worker, acme
 
     word, ref, where, _ = look()
     assert (word, ref.id, where) == ("done", acme.id, (acme.role, acme.schema))
+
+
+@pytest.mark.parametrize("state", ["suspended", "deleting"])
+def test_a_task_that_runs_when_its_tenant_is_stopped_ends_undone_and_begins_anew(
+    worker, acme, other_state, monkeypatch, state
+):
+    monkeypatch.setattr(tasks, "POSTPONE_S", 0.2)
+    with enter(acme):
+        work_on.delay("half-done")
+    wait_until(lambda: seen, timeout_s=15, what=lambda: "the task did not begin")
+
+    other_state(acme, state)
+    look_around.delay("meanwhile")  # the one worker takes it as soon as it is free
+    wait_until(lambda: len(seen) > 1, timeout_s=15, what=lambda: "the task went on")
+
+    assert seen[1][0] == "meanwhile"
+    with enter(acme):
+        assert not Role.objects.filter(name="half-done").exists()
+    happened.clear()
+    other_state(acme, "active")
+    assert happened.wait(timeout=15)
+    assert seen[-1] == "half-done"
 
 
 def test_behind_a_pooler_a_tenants_task_is_one_transaction(worker, acme, settings):

@@ -14,7 +14,7 @@ DATA = "answers programs, not people"
 FRAGMENT = "a fragment that other pages fetch; the palette's test looks at it"
 STEP = "only redirects"
 SET_PASSWORD, DEVICE_CODE, DEVICE_DONE = "{single_use}", "{device}", "{allowed}"  # filled in by the test
-STUCK, GONE, DELETION = "{stuck}", "{gone}", "{deletion}"  # filled in with what the scenery made
+STUCK, GONE, DELETION, RUN = "{stuck}", "{gone}", "{deletion}", "{run}"  # filled in with what the scenery made
 
 
 @dataclass(frozen=True)
@@ -65,6 +65,8 @@ PAGES: dict[str, dict[str, Example | str]] = {
         "tenant_detail": Example("/console/tenants/acme-corp/", "operator"),
         "tenant_first_admin_link": "shows its answer on tenant_detail; walk 3 looks at it",
         "components": Example("/console/components/", "operator"),
+        "fleet_list": Example("/console/fleet/", "operator"),
+        "fleet_run": Example(f"/console/fleet/{RUN}/", "operator"),
         "tenant_csv": DATA,
         "tenant_bulk": Example("/console/tenants/bulk/", "operator", status=404),
         "tenant_check": "shows its answer on tenant_detail",
@@ -122,6 +124,7 @@ MORE: dict[str, dict[str, Example]] = {
         "nobody of a tenant fits": Example("/console/tenants/acme-corp/members/?q=zzz", "operator"),
         "no entry fits": Example("/console/tenants/acme-corp/audit/?q=zzz", "operator"),
         "no operation fits": Example("/console/operations/?kind=delete&status=failed", "operator"),
+        "failed tenants of a run": Example(f"/console/fleet/{RUN}/?status=failed", "operator"),
         "no tenant fits": Example("/console/tenants/?q=zzz", "operator"),
         "link used": Example("/op/set-password/no-such-token/", status=410),
     },

@@ -46,40 +46,75 @@ def fill() -> dict[str, str]:
 
 
 def show_operations() -> dict[str, str]:
-    """Make a tenant with a stuck operation, one in its grace period and one that is gone; return ids by placeholder."""
+    """Make tenants with a stuck operation, in their grace period and gone, and a run of the fleet; return ids by placeholder."""
+    from core.tenancy import enter_platform
+
+    with enter_platform():
+        return {"{stuck}": _get_stuck(), "{run}": _migrate(), **_delete()}
+
+
+def _get_stuck() -> str:
     from django.db import transaction
     from django.utils import timezone
 
+    from core.actors import SYSTEM
+    from tenants.models import Operation
+    from tenants.services.provisioning import request_tenant
+
+    now = timezone.now()
+    with transaction.atomic():
+        stuck = request_tenant(slug=STUCK, name="Stark Industries", admin_email="p@stark.example", actor=SYSTEM)
+        found = f"schema {stuck.tenant.schema_name}"
+        Operation.objects.filter(pk=stuck.pk).update(
+            status=Operation.Status.STUCK,
+            resumes_as=Operation.Status.RUNNING,
+            error_code="leftovers_found",
+            error=f"These exist already: {found}. Adopt them, have them removed, or give up.",
+            started_at=now,
+            finished_at=now,
+        )
+    return str(stuck.pk)
+
+
+def _delete() -> dict[str, str]:
     from accounts import demo
     from core.actors import SYSTEM
-    from core.tenancy import enter_platform
-    from tenants.models import Operation, Tenant
+    from tenants.models import Operation
     from tenants.services.deletion import request_deletion
     from tenants.services.provisioning import request_tenant
     from tests.support.platform import START_S
 
-    with enter_platform():
-        with transaction.atomic():
-            stuck = request_tenant(slug=STUCK, name="Stark Industries", admin_email="p@stark.example", actor=SYSTEM)
-            schema = f"schema {stuck.tenant.schema_name}"
-            found = f"These exist already: {schema}. Adopt them, have them removed, or give up."
-            now = timezone.now()
-            Operation.objects.filter(pk=stuck.pk).update(
-                status=Operation.Status.STUCK, resumes_as=Operation.Status.RUNNING, error_code="leftovers_found",
-                error=found, started_at=now, finished_at=now,
-            )  # fmt: skip
-        asked = {
-            slug: request_tenant(slug=slug, name=slug.title(), admin_email=f"a@{slug}.example", actor=SYSTEM)
-            for slug in (IN_GRACE, GONE)
-        }
-        for slug, operation in asked.items():
-            demo.wait_for(operation.pk, timeout_s=START_S)
-            tenant = Tenant.objects.get(slug=slug)
-            deletion = request_deletion(
-                tenant_id=tenant.pk, typed_slug=slug, actor=SYSTEM, reason="The contract has ended", now=slug == GONE
-            )
-        demo.wait_for(deletion.pk, timeout_s=START_S)
-    return {"{stuck}": str(stuck.pk), "{gone}": str(tenant.pk), "{deletion}": str(deletion.pk)}
+    def made(slug: str) -> Operation:
+        asked = request_tenant(slug=slug, name=slug.title(), admin_email=f"a@{slug}.example", actor=SYSTEM)
+        demo.wait_for(asked.pk, timeout_s=START_S)
+        return request_deletion(
+            tenant_id=asked.tenant_id, typed_slug=slug, actor=SYSTEM, reason="The contract has ended", now=slug == GONE
+        )
+
+    made(IN_GRACE)
+    deletion = made(GONE)
+    demo.wait_for(deletion.pk, timeout_s=START_S)
+    return {"{gone}": str(deletion.tenant_id), "{deletion}": str(deletion.pk)}
+
+
+def _migrate() -> str:
+    from django.utils import timezone
+
+    from tenants.fleet import ledger
+    from tenants.fleet.models import Run, TenantRecord
+    from tenants.models import Tenant
+    from tenants.schemas.template import migrations_hash
+
+    run = ledger.open_run(started_by="root@worker-1", options={}, migrations_hash=migrations_hash())
+    refs = [tenant.ref for tenant in Tenant.objects.exclude(slug=STUCK)[:3]]
+    records = ledger.add_records(run, refs, ["people.0002_more"], canary={refs[0].id})
+    for record in records:
+        record.started_at, record.attempts = timezone.now() - timedelta(seconds=2), 1
+        failed = record is records[-1]
+        status = TenantRecord.Status.FAILED if failed else TenantRecord.Status.DONE
+        ledger.end_record(record, status, error="LockNotAvailable: canceling statement" if failed else "")
+    ledger.close_run(run, Run.Status.FAILED, reason="1 of 3 tenants failed.")
+    return str(run.pk)
 
 
 if __name__ == "__main__":

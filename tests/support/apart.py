@@ -39,7 +39,7 @@ class Apart(Platform):
 
     @classmethod
     @contextmanager
-    def running(cls, folder: Path) -> Iterator["Apart"]:
+    def on_own_servers(cls, folder: Path) -> Iterator["Apart"]:
         """Servers, the prepared database's `public`, an operations worker, a scheduler and a clerk, while the block runs."""
         stack = Stack(Tree(folder))
         try:
@@ -67,7 +67,7 @@ class Apart(Platform):
         words = ["--schema=public", "--schema=core_template"]
         dump = subprocess.run([binaries / "pg_dump", *words, source], check=True, capture_output=True).stdout
         dump = dump.replace(b"CREATE SCHEMA public;", b"")
-        load = [binaries / "psql", "-qX", "-v", "ON_ERROR_STOP=1", "-d", target]
+        load: list[str | Path] = [binaries / "psql", "-qX", "-v", "ON_ERROR_STOP=1", "-d", target]
         subprocess.run(load, input=dump, check=True, capture_output=True)
 
     # --- the clerk
@@ -119,7 +119,7 @@ class Apart(Platform):
     def let_begin(self, operation_ids: Sequence[str]) -> None:
         """Let operations be due, and tell the worker."""
         self.sql("UPDATE tenants_operation SET due_at = now() WHERE id = ANY(%s::uuid[])", list(operation_ids))
-        with Celery(broker=self.env["PLEXICA_BROKER_URL"]) as app:
+        with Celery(broker=self.env["PLEXICA_BROKER_URL"], set_as_current=False) as app:
             for operation_id in operation_ids:
                 app.send_task("tenants.tasks.run_operation", args=(operation_id,), queue="operations")
 
