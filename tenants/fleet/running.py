@@ -272,7 +272,7 @@ def _reached_text(record: TenantRecord, migration: str, behind: list[str]) -> st
 def _forgotten_text(record: TenantRecord, migration: str) -> str:
     """What is applied is no longer half through: a tenant that is restored from before begins at the first statement."""
     return (
-        "UPDATE public.fleet_tenantrecord SET reached_migration = '', reached_statement = 0, reached_digest = ''"
+        "UPDATE public.fleet_tenantrecord SET reached_migration = '', reached_statement = 0, reached_digest = ''"  # noqa: S608
         f" WHERE tenant_id = {_literal(record.tenant_id)} AND reached_migration = {_literal(migration)};\n"
     )
 
