@@ -3,6 +3,7 @@
 Who is not signed in says it with the language switch, which a cookie keeps: that counts as the person's choice.
 """
 
+import json
 from collections.abc import Callable
 from zoneinfo import ZoneInfo
 
@@ -10,8 +11,10 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponseBase
 from django.utils import timezone, translation
 
+from accounts.people.models import Person
 from accounts.principals import Principal
 from core.tenancy import current
+from tenants.preferences.models import Preferences
 from tenants.preferences.selectors import get_preferences
 
 
@@ -22,10 +25,10 @@ class LanguageMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        preferences = get_preferences() if current() else None
+        user: object = request.user
+        preferences = _preferences(user) if current() else None
         request.preferences = preferences  # type: ignore[attr-defined]
         chosen: list[tuple[str, str]] = []
-        user: object = request.user
         if isinstance(user, Principal):
             chosen.append((user.language, user.time_zone))
         else:
@@ -39,6 +42,11 @@ class LanguageMiddleware:
             response = self.get_response(request)
         response.headers.setdefault("Content-Language", translation.get_language())
         return response
+
+
+def _preferences(user: object) -> Preferences:
+    read_along = user.preferences_json if isinstance(user, Person) else None
+    return Preferences(**json.loads(read_along)) if read_along else get_preferences()
 
 
 def _switched_to(request: HttpRequest) -> str:

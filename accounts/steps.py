@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
+from django.db import transaction
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
@@ -43,7 +44,7 @@ class FirstAdminStep(TenantStep):
 
     def run(self, tenant: Tenant, inputs: dict[str, Any]) -> str:
         account = provider().make_account(tenant.ref, email=tenant.admin_email, name=tenant.admin_name)
-        with enter(tenant.ref):
+        with enter(tenant.ref), transaction.atomic():
             add_person(
                 realm=current_realm(),
                 subject=account.subject,
@@ -51,5 +52,6 @@ class FirstAdminStep(TenantStep):
                 name=tenant.admin_name,
                 role="admin",
             )
+        with enter(tenant.ref):
             mail_password_link.delay(subject=account.subject)
         return tenant.admin_email

@@ -1,19 +1,20 @@
 """Celery tasks that carry their tenant: a task that is sent inside a tenant runs inside it."""
 
-from contextlib import AbstractContextManager, nullcontext
+import threading
 from typing import Any
 from uuid import UUID
 
 import structlog
 from celery import Task
 from django.conf import settings
-from django.db import close_old_connections, transaction
+from django.db import DatabaseError, close_old_connections, connections
 from django.utils.module_loading import import_string
 
-from core.tenancy import current, enter, enter_platform
+from core.tenancy import TenantRef, TenantStopped, current, enter, enter_platform, until
 
 HEADER = "plexica_tenant"
 POSTPONE_S = 60
+LOOK_S = 0.5
 GONE = ("deleted", "failed")  # neither schema nor role is left
 STOPPED = ("suspended", "deleting")  # until it is active again, or gone
 log = structlog.get_logger(__name__)
@@ -23,7 +24,8 @@ class TenantTask(Task):  # type: ignore[type-arg]
     """Base of all tasks: takes the sender's tenant along and enters it before running.
 
     A suspended tenant's task is postponed by a minute, again and again, and so is one of a tenant that waits for its
-    deletion; a deleted tenant's is dropped.
+    deletion; a deleted tenant's is dropped. One that is running when its tenant is stopped gets TenantStopped from its
+    next statement, within a second: what it has not committed is undone, and it begins anew later.
     """
 
     abstract = True
@@ -46,16 +48,53 @@ class TenantTask(Task):  # type: ignore[type-arg]
         if tenant_id is None:
             with enter_platform():
                 return super().__call__(*args, **kwargs)
-        with enter_platform():
-            ref = import_string(settings.TENANT_DIRECTORY)(UUID(tenant_id))
+        ref = _look_up(UUID(tenant_id))
         if ref is None or ref.state in GONE:
             log.info("task_dropped", task=self.name, tenant=tenant_id)
             return None
         if ref.state in STOPPED:
             raise self.retry(countdown=POSTPONE_S, max_retries=None)
-        with enter(ref), self._transaction():
-            return super().__call__(*args, **kwargs)
+        try:
+            with _Watch(ref.id) as stopped, until(stopped), enter(ref):
+                return super().__call__(*args, **kwargs)
+        except TenantStopped:
+            log.info("task_stopped", task=self.name, tenant=tenant_id)
+            raise self.retry(countdown=POSTPONE_S, max_retries=None) from None
 
-    def _transaction(self) -> AbstractContextManager[object]:
-        """A transaction where a pooler needs one: it keeps no role between statements."""
-        return transaction.atomic() if settings.DATABASE_TRANSACTION_POOLING else nullcontext()
+
+class _Watch:
+    """Looks after a running task's tenant from a thread and a connection of its own."""
+
+    def __init__(self, tenant_id: UUID) -> None:
+        self._tenant_id = tenant_id
+        self._stopped, self._over = threading.Event(), threading.Event()
+        self._thread = threading.Thread(target=self._look, name="tenant-watch", daemon=True)
+
+    def __enter__(self) -> threading.Event:
+        self._thread.start()
+        return self._stopped
+
+    def __exit__(self, *exc: object) -> None:
+        self._over.set()
+        self._thread.join()
+
+    def _look(self) -> None:
+        """Look twice a second; a short task is over before the first look."""
+        try:
+            while not self._over.wait(LOOK_S):
+                try:
+                    ref = _look_up(self._tenant_id)
+                except DatabaseError as error:
+                    log.warning("tenant_not_looked_up", error=str(error))
+                    continue
+                if ref is None or ref.state in STOPPED + GONE:
+                    self._stopped.set()
+                    return
+        finally:
+            connections.close_all()
+
+
+def _look_up(tenant_id: UUID) -> TenantRef | None:
+    with enter_platform():
+        ref: TenantRef | None = import_string(settings.TENANT_DIRECTORY)(tenant_id)
+        return ref

@@ -58,6 +58,14 @@ class TenantReactivated(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
+class TenantRenamed(Event):
+    """The platform calls the tenant by another name; slug and address stay."""
+
+    name = "plexica.tenant.renamed"
+    tenant_id: UUID
+
+
+@dataclass(frozen=True, kw_only=True)
 class TenantDeletionRequested(Event):
     """The tenant is stopped everywhere and will be deleted; until it begins, that can be called off."""
 

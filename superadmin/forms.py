@@ -32,6 +32,102 @@ class TenantForm(forms.Form):
         self.fields["time_zone"].choices = time_zone_choices()  # type: ignore[attr-defined]
 
 
+class ChangeForm(forms.Form):
+    """What every question of `superadmin.asking` carries along: the version that the operator saw."""
+
+    version = forms.IntegerField(required=False, min_value=1, widget=forms.HiddenInput)
+
+    def __init__(self, *args: Any, version: int | None = None, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.initial["version"] = version
+
+    @property
+    def said(self) -> dict[str, Any]:
+        """Return what services take, by their names."""
+        values = dict(self.cleaned_data)
+        return {"expected_version": values.pop("version"), **values}
+
+
+class ReasonForm(ChangeForm):
+    """Why something is done."""
+
+    reason = forms.CharField(
+        label=_("Why? Kept in the audit log."),
+        max_length=500,
+        widget=forms.Textarea(attrs={"rows": 2, "autofocus": True}),
+        error_messages={"required": _("Say why, in at most 500 characters.")},
+    )
+
+
+class OptionalReasonForm(ChangeForm):
+    """Why something is done, if there is something to say."""
+
+    reason = forms.CharField(
+        label=_("Why? Kept in the audit log."),
+        max_length=500,
+        required=False,
+        widget=forms.Textarea(attrs={"rows": 2, "autofocus": True}),
+    )
+
+
+class ConfirmedForm(ReasonForm):
+    """The worst: the slug typed out."""
+
+    confirm = forms.CharField(label=_("Slug, to confirm"), max_length=48)
+
+    def __init__(self, *args: Any, word: str, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.word = word
+
+    def clean_confirm(self) -> str:
+        """Refuse anything but the slug."""
+        typed = str(self.cleaned_data["confirm"]).strip()
+        if typed != self.word:
+            raise forms.ValidationError(_("Type %(slug)s to confirm.") % {"slug": self.word})
+        return typed
+
+    @property
+    def said(self) -> dict[str, Any]:
+        """Return what services take, by their names."""
+        values = super().said
+        return {"typed_slug": values.pop("confirm"), **values}
+
+
+class DeletionForm(ConfirmedForm):
+    """A tenant's deletion, after the grace period or at once."""
+
+    export = forms.BooleanField(label=_("Export everything first"), required=False, initial=True)
+    now = forms.BooleanField(label=_("Delete at once"), required=False)
+    field_order = ("version", "export", "now", "reason", "confirm")
+
+    def __init__(self, *args: Any, grace: str, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if not settings.DELETION_EXPORT_STEP:
+            del self.fields["export"]
+        self.fields["now"].help_text = _("Without the %(grace)s in which it can be called off.") % {"grace": grace}
+
+
+class RenameForm(ChangeForm):
+    """A tenant's name."""
+
+    name = forms.CharField(label=_("Name"), max_length=120, widget=forms.TextInput(attrs={"autofocus": True}))
+
+
+class BulkForm(forms.Form):
+    """What is to be done with the tenants that were ticked, and why."""
+
+    reason = ReasonForm.base_fields["reason"]
+
+    def __init__(self, *args: Any, tenants: list[Any], change: str, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["change"] = forms.CharField(widget=forms.HiddenInput, initial=change)
+        self.fields["tenant"] = forms.MultipleChoiceField(
+            widget=forms.MultipleHiddenInput,
+            choices=[(str(tenant.pk), tenant.name) for tenant in tenants],
+            initial=[str(tenant.pk) for tenant in tenants],
+        )
+
+
 class OperatorProfileForm(forms.Form):
     """What operators decide about themselves."""
 

@@ -5,11 +5,11 @@ from contextlib import ExitStack
 
 from django.conf import settings
 from django.core.exceptions import DisallowedHost
-from django.db import connection, transaction
+from django.db import connection
 from django.http import HttpRequest, HttpResponseBase
 
 from core.errors import PlexicaError, TenantNotReady, TenantSuspended, UnknownAddress
-from core.tenancy import TenantRef, enter, enter_platform
+from core.tenancy import TenantRef, enter_platform, enter_without_transaction, transaction_if_pooled
 from core.web.errors import error_response
 from tenants.directory import find_by_host
 from tenants.models import Tenant
@@ -37,14 +37,28 @@ class TenantMiddleware:
         request.urlconf = settings.TENANT_URLCONF if ref else settings.PLATFORM_URLCONF
         stack = ExitStack()
         try:
-            stack.enter_context(enter(ref) if ref else enter_platform())
-            if settings.DATABASE_TRANSACTION_POOLING:  # the pooler keeps no role between statements
-                stack.enter_context(transaction.atomic())
-            response = self.get_response(request)
+            response = self._answer(request, ref, stack)
         except BaseException:
             stack.close()
             raise
         response._resource_closers.append(stack.close)  # type: ignore[attr-defined]
+        return response
+
+    def _answer(self, request: HttpRequest, ref: TenantRef | None, stack: ExitStack) -> HttpResponseBase:
+        """Enter the tenant and ask the view. Behind a pooler that is one transaction, over before the client has the answer.
+
+        Who reads the answer may come back at once and must find what was written. A streamed answer still asks.
+        """
+        if ref is None:
+            stack.enter_context(enter_platform())
+            return self.get_response(request)
+        stack.enter_context(enter_without_transaction(ref))
+        connection.ensure_connection()  # greeted in the tenant's role
+        with ExitStack() as asking:
+            asking.enter_context(transaction_if_pooled())
+            response = self.get_response(request)
+            if response.streaming:
+                stack.push(asking.pop_all())
         return response
 
     def _tenant_at(self, request: HttpRequest) -> TenantRef | None:
@@ -60,5 +74,4 @@ class TenantMiddleware:
             raise UnknownAddress(host=host)
         if refusal := REFUSALS.get(Tenant.Status(ref.state)):
             raise refusal(name=ref.name, slug=ref.slug)
-        connection.ensure_connection()
         return ref

@@ -13,7 +13,8 @@ PATTERN: Final = r"^[a-z][a-z0-9-]{1,46}[a-z0-9]$"
 RESERVED: Final = frozenset(
     {
         "about", "access", "account", "accounts", "admin", "administrator", "api", "app", "apps", "assets", "auth",
-        "billing", "blog", "cdn", "console", "contact", "dashboard", "demo", "dev", "docs", "download", "events",
+        "billing", "blog", "bulk", "cdn", "console", "contact", "create", "dashboard", "demo", "dev", "docs",
+        "download", "events",
         "example", "ftp", "git", "help", "host", "imap", "info", "internal", "issuer", "localhost", "login",
         "logout", "mail", "master", "metrics", "mx", "news", "ns", "oidc", "operator", "operators", "ops",
         "plexica", "platform", "pop", "portal", "postmaster", "public", "realm", "realms", "root", "security",

@@ -25,10 +25,12 @@ class _Scheduling(LoadScopeScheduling):  # type: ignore[misc]
 
 
 TOGETHER = (
+    "tests/test_faults.py",
     "tests/e2e/",
     "tests/test_processes.py",
     "tests/deploy/test_compose_runs.py",
     "tests/storage/test_tenant_files.py",  # the prepared tenants' buckets are not copied with the database
+    "tests/isolation/test_hammering.py",
 )
 
 

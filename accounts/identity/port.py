@@ -37,6 +37,10 @@ class IdentityProvider(Protocol):
         """Make an account, or find the one with this e-mail address. Without a password it waits for its owner to set one."""
         ...
 
+    def count_accounts(self, ref: TenantRef | None) -> int:
+        """Return how many accounts the realm has."""
+        ...
+
     def set_password(self, ref: TenantRef | None, *, subject: str, password: str) -> None:
         """Give an account a password, whatever the rules for passwords say."""
         ...

@@ -25,6 +25,7 @@ from accounts.identity.verification import verify_token
 from accounts.operators.models import Operator
 from accounts.operators.services import record_sign_in as record_operator_sign_in
 from accounts.people.models import Person
+from accounts.people.selectors import find_signed_in
 from accounts.people.services import add_person, record_sign_in
 from core.errors import Unavailable
 from core.tenancy import current
@@ -161,9 +162,9 @@ class RealmBackend(OIDCAuthenticationBackend):  # type: ignore[misc]
         return operator
 
     def get_user(self, user_id: UUID) -> Person | Operator | None:
-        model: Any = Person if current() else Operator
-        found: Person | Operator | None = model.objects.filter(pk=user_id, is_active=True).first()
-        return found
+        if current():
+            return find_signed_in(user_id)
+        return Operator.objects.filter(pk=user_id, is_active=True).first()
 
 
 def end_session_url(request: HttpRequest) -> str:

@@ -44,6 +44,8 @@ class Person(Principal):
             models.UniqueConstraint(fields=["realm", "subject"], name="people_person_subject"),
         ]
 
+    preferences_json: str | None = None  # the workspace's, if `selectors.find_signed_in` read them along
+
     @property
     def actor(self) -> Actor:
         """This person as the one who does something."""

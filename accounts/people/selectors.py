@@ -2,8 +2,10 @@
 
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from uuid import UUID
 from zoneinfo import ZoneInfo
 
+from django.core.paginator import Page, Paginator
 from django.db.models import Count, Q, QuerySet
 from django.db.models.functions import TruncDate
 
@@ -13,10 +15,29 @@ from core.audit.models import AuditEntry
 SIGN_IN = "session.started"
 
 
+# Asked with each request: as text it costs half of what the ORM takes to write it anew, and it saves a round trip.
+_SIGNED_IN = """
+    SELECT p.*, (SELECT row_to_json(s)::text FROM preferences_preferences s WHERE s.id = 1) AS preferences_json
+    FROM people_person p WHERE p.id = %s AND p.is_active
+"""
+
+
+def find_signed_in(person_id: UUID) -> Person | None:
+    """Return an active person, who brings the workspace's preferences along, or None."""
+    return next(iter(Person.objects.raw(_SIGNED_IN, [person_id])), None)
+
+
 def list_people(*, query: str = "") -> QuerySet[Person]:
     """Return people by name, with their roles; `query` looks into name and e-mail address."""
     people = Person.objects.prefetch_related("roles").order_by("name", "id")
     return people.filter(Q(name__icontains=query) | Q(email__icontains=query)) if query else people
+
+
+def page_of_people(*, query: str, order: str, page: str | None, size: int) -> Page[Person]:
+    """Return one page of the people, read to the end: nothing of it asks the database later."""
+    found = Paginator(list_people(query=query).order_by(order, "id"), size).get_page(page)
+    found.object_list = list(found.object_list)
+    return found
 
 
 def count_active_people(*, joined_before: datetime | None = None) -> int:

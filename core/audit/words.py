@@ -9,6 +9,7 @@ LABELS: dict[str, Promise] = {
     "tenant.provisioning_failed": _("Setting up failed"),
     "tenant.first_admin_link_shown": _("First admin’s link shown"),
     "tenant.suspended": _("Tenant suspended"),
+    "tenant.renamed": _("Tenant renamed"),
     "tenant.reactivated": _("Tenant reactivated"),
     "tenant.deletion_requested": _("Deletion requested"),
     "tenant.deletion_hastened": _("Deletion hastened"),

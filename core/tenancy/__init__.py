@@ -7,19 +7,27 @@ before the first statement (see `core.tenancy.backend`).
 from core.tenancy.context import (
     TenantContextRequired,
     TenantRef,
+    TenantStopped,
     TenantSwitchInTransaction,
     current,
     enter,
     enter_platform,
+    enter_without_transaction,
     require,
+    transaction_if_pooled,
+    until,
 )
 
 __all__ = [
     "TenantContextRequired",
     "TenantRef",
+    "TenantStopped",
     "TenantSwitchInTransaction",
     "current",
     "enter",
     "enter_platform",
+    "enter_without_transaction",
     "require",
+    "transaction_if_pooled",
+    "until",
 ]

@@ -6,6 +6,7 @@ Nothing is sent to the database on entering or leaving; the next statement bring
 inside a transaction is a mistake, since the transaction would then write under two roles.
 """
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -13,7 +14,8 @@ from dataclasses import dataclass
 from uuid import UUID
 
 import structlog
-from django.db import connections
+from django.conf import settings
+from django.db import connection, connections, transaction
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +39,12 @@ class TenantContextRequired(RuntimeError):
     """This work belongs to a tenant and none is entered."""
 
 
+class TenantStopped(RuntimeError):
+    """The tenant was suspended, or its deletion asked for, while this work was going on."""
+
+
 _current: ContextVar[TenantRef | None] = ContextVar("plexica_tenant", default=None)
+_stopped: ContextVar[threading.Event | None] = ContextVar("plexica_tenant_stopped", default=None)
 
 
 def current() -> TenantRef | None:
@@ -55,12 +62,29 @@ def require() -> TenantRef:
 
 @contextmanager
 def enter(ref: TenantRef) -> Iterator[TenantRef]:
-    """Work for one tenant until the block ends.
+    """Work for one tenant until the block ends; behind a pooler in one transaction, as role and path last no longer.
 
     Raises TenantSwitchInTransaction if a transaction is open and `ref` is not the current tenant.
     """
+    with enter_without_transaction(ref), transaction_if_pooled():
+        yield ref
+
+
+@contextmanager
+def enter_without_transaction(ref: TenantRef) -> Iterator[TenantRef]:
+    """Work for one tenant like `enter`, for callers that open `transaction_if_pooled` themselves: a request's ends early."""
     with _switched(ref):
         yield ref
+
+
+@contextmanager
+def transaction_if_pooled() -> Iterator[None]:
+    """Open a transaction where a pooler lies between us and PostgreSQL, unless one is open. It begins with a statement."""
+    if settings.DATABASE_TRANSACTION_POOLING and not connection.in_atomic_block:
+        with transaction.atomic():
+            yield
+    else:
+        yield
 
 
 @contextmanager
@@ -68,6 +92,23 @@ def enter_platform() -> Iterator[None]:
     """Work for the platform until the block ends, whatever tenant was entered before."""
     with _switched(None):
         yield
+
+
+@contextmanager
+def until(stopped: threading.Event) -> Iterator[None]:
+    """Let work go on until `stopped` is set, by another thread: the next statement then raises TenantStopped."""
+    token = _stopped.set(stopped)
+    try:
+        yield
+    finally:
+        _stopped.reset(token)
+
+
+def refuse_if_stopped() -> None:
+    """Raise TenantStopped if the current work was told to end."""
+    stopped = _stopped.get()
+    if stopped is not None and stopped.is_set():
+        raise TenantStopped("the tenant was stopped meanwhile")
 
 
 @contextmanager
@@ -84,9 +125,9 @@ def _switched(ref: TenantRef | None) -> Iterator[None]:
 
 
 def _refuse_open_transaction() -> None:
-    for connection in connections.all(initialized_only=True):
+    for wrapper in connections.all(initialized_only=True):
         # the outermost blocks of a test case are there to be rolled back: they are no business transaction
-        if any(not getattr(block, "_from_testcase", False) for block in connection.atomic_blocks):
+        if any(not getattr(block, "_from_testcase", False) for block in wrapper.atomic_blocks):
             raise TenantSwitchInTransaction(
-                f"a transaction is open on {connection.alias!r}: end it before changing tenant"
+                f"a transaction is open on {wrapper.alias!r}: end it before changing tenant"
             )

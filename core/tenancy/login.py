@@ -26,7 +26,7 @@ _LOGIN: Final = """
 """
 _OPEN: Final = """
     SELECT array_remove(ARRAY[
-        CASE WHEN has_function_privilege('public', 'pg_catalog.set_config(text, text, boolean)', 'EXECUTE')
+        CASE WHEN has_function_privilege(session_user, 'pg_catalog.set_config(text, text, boolean)', 'EXECUTE')
         THEN 'EXECUTE on set_config' END,
         CASE WHEN has_table_privilege('public', 'pg_catalog.pg_settings', 'UPDATE') THEN 'UPDATE on pg_settings' END,
         CASE WHEN EXISTS (SELECT FROM pg_language WHERE lanname = 'plpgsql' AND has_language_privilege('public', oid, 'USAGE'))
@@ -37,6 +37,30 @@ _OPEN: Final = """
 """
 
 _looked = False
+_direct: set[str] = set()  # aliases of which it is known that no pooler stands before PostgreSQL
+
+
+def refuse_pooler(connection: Connection[Any], alias: str) -> None:
+    """Refuse a connection that a pooler answers: it would hand a role that was set to whoever comes next.
+
+    PostgreSQL tells a client its process; a pooler tells a number of its own. Asked once for each process and alias.
+    """
+    if alias in _direct:
+        return
+    with connection.transaction():
+        row = connection.execute("SELECT pg_backend_pid()").fetchone()
+    if row is None or row[0] != connection.info.backend_pid:
+        raise ImproperlyConfigured(
+            f"A connection pooler answers for the database {alias!r}. PLEXICA_DATABASE_URL may lead to one in transaction"
+            " mode, with PLEXICA_DATABASE_TRANSACTION_POOLING=true; PLEXICA_DATABASE_OPS_URL must lead to PostgreSQL."
+        )
+    _direct.add(alias)
+
+
+def what_is_open(connection: Connection[Any]) -> list[str]:
+    """Return which rights PUBLIC still has that would let a statement change its role."""
+    row = connection.execute(_OPEN).fetchone()
+    return list(row[0]) if row else []
 
 
 def look_once(connection: Connection[Any]) -> None:

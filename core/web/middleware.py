@@ -9,7 +9,7 @@ from django.utils import translation
 from django.utils.translation import get_language_from_request
 from django_structlog.middlewares import RequestMiddleware
 
-_SECRET = re.compile(r"[A-Za-z0-9_-]{40,}")  # a link's token; ids are shorter
+_SECRET = re.compile(r"(?<=^/files/)[^/]+|[A-Za-z0-9_-]{40,}")  # a link's token, which may name a file; ids are shorter
 Handler = Callable[[HttpRequest], HttpResponseBase]
 
 

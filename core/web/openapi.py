@@ -38,3 +38,13 @@ class ProblemAwareSchema(AutoSchema):
         return super()._get_response_for_code(  # type: ignore[no-untyped-call]
             serializer, status_code, media_types, direction
         )
+
+    def _get_request_body(self, direction: Any = "request") -> Any:
+        """Describe the body of DELETE too, where one is asked for: the library knows none."""
+        if self.method != "DELETE":
+            return super()._get_request_body(direction)  # type: ignore[no-untyped-call]
+        self.method = "POST"
+        try:
+            return super()._get_request_body(direction)  # type: ignore[no-untyped-call]
+        finally:
+            self.method = "DELETE"

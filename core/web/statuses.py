@@ -27,7 +27,16 @@ _FACES = {
     "running": Face(_("Running"), "info", "busy"),
     "retrying": Face(_("Trying again"), "warn", "busy"),
     "done": Face(_("Done"), "ok"),
+    "undoing": Face(_("Being undone"), "warn", "busy"),
     "undone": Face(_("Undone"), "warn", "paused"),
+    "stuck": Face(_("Stuck"), "bad", "failed"),
+    "cancelled": Face(_("Called off"), "quiet", "off"),
+    # runs over all tenants
+    "stopped": Face(_("Stopped"), "warn", "paused"),
+    "interrupted": Face(_("Interrupted"), "bad", "failed"),
+    "busy": Face(_("Busy to the end"), "warn", "paused"),
+    "gone": Face(_("Deleted meanwhile"), "quiet", "off"),
+    "unreached": Face(_("Not reached"), "warn", "off"),
     # people
     "invited": Face(_("Invited"), "info", "off"),
     "disabled": Face(_("Disabled"), "quiet", "paused"),

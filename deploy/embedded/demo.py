@@ -130,7 +130,7 @@ class Demo:
         mark = fingerprint(self.tree, code, self._database_identity(), *self._roles())
         if not self.stamps.is_fresh("migrated", mark):
             manage: list[str | Path] = [self.python, "manage.py"]
-            commands = ([*manage, "setup_database"], [*manage, "migrate"], [*manage, "migrate_schemas"])
+            commands = ([*manage, "setup_database"], [*manage, "migrate"], [*manage, "migrate_fleet"])
             self.steps.run("the database is migrated", "migrate", *commands)
             self.stamps.put("migrated", mark)
         return mark

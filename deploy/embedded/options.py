@@ -13,7 +13,8 @@ TEST_EPILOG = """\
 PATH and other words go to pytest as they are, for example: bin/test tests/tenants -k suspend
 
 Without any, the whole suite runs in two processes, and coverage is measured. The servers (PostgreSQL, Valkey, S3)
-keep running for the next time, unless CI=true or --down. Browser tests need Chromium; PLEXICA_CHROMIUM names one.
+keep running for the next time, unless CI=true or --down. Browser tests need Chromium, tests through a
+pooler PgBouncer: PLEXICA_CHROMIUM and PLEXICA_PGBOUNCER name them. Without one, its tests are left out, said so loudly.
 """
 
 

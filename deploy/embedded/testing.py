@@ -19,9 +19,15 @@ from deploy.embedded.steps import Steps
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 WHOLE_SUITE = ["-n", "3", "--cov", "--cov-branch"]  # one of them mostly waits for browsers and processes
-NO_BROWSER = """
-  *** No Chromium on this machine: the browser tests are left out. ***
-  *** Install it with: apt-get install chromium                    ***
+POOLERS = ("pgbouncer", "/usr/sbin/pgbouncer")  # Debian puts it where not everybody looks
+# for each variable that names a program: where it is looked for, the mark of the tests that need it, Debian's package
+PROGRAMS: dict[str, tuple[Sequence[str], str, str]] = {
+    "PLEXICA_CHROMIUM": (BROWSERS, "browser", "chromium"),
+    "PLEXICA_PGBOUNCER": (POOLERS, "pooler", "pgbouncer"),
+}
+MISSING = """
+  *** No {package} on this machine: the tests marked `{mark}` are left out. ***
+  *** Install it with: apt-get install {package}
 """
 
 
@@ -30,21 +36,23 @@ def main(argv: Sequence[str] | None = None) -> None:
     in_ci = os.environ.get("CI") == "true"
     signal.signal(signal.SIGTERM, _stop)
     with one_sentence("bin/test"):
-        browser = find_browser()
-        if in_ci and not browser:
-            raise StackError(
-                "no Chromium on this machine, and CI=true leaves no test out. Run: apt-get install chromium"
-            )
-        sys.exit(run(Tree.here(), options.rest, browser, down=options.down or in_ci))
+        programs = {variable: find(variable, names) for variable, (names, _, _) in PROGRAMS.items()}
+        for variable, (_, mark, package) in PROGRAMS.items():
+            if in_ci and not programs[variable]:
+                raise StackError(
+                    f"no {package} on this machine, and CI=true leaves no test out ({mark}). Run: apt-get install {package}"
+                )
+        found = {variable: path for variable, path in programs.items() if path}
+        sys.exit(run(Tree.here(), options.rest, found, down=options.down or in_ci))
 
 
-def run(tree: Tree, words: list[str], browser: str | None, *, down: bool) -> int:
+def run(tree: Tree, words: list[str], programs: dict[str, str], *, down: bool) -> int:
     """Run pytest with these words, or the whole suite; returns its status."""
     stack = Stack(tree, progress.say)
     with stack.in_use():
         try:
             stack.up(USUAL)
-            env = environment(tree, stack, browser)
+            env = environment(tree, stack, programs)
             _build(tree, env)
             return _pytest(tree, words or WHOLE_SUITE, env)
         finally:
@@ -53,9 +61,9 @@ def run(tree: Tree, words: list[str], browser: str | None, *, down: bool) -> int
                 stack.down(USUAL)
 
 
-def environment(tree: Tree, stack: Stack, browser: str | None) -> dict[str, str]:
+def environment(tree: Tree, stack: Stack, programs: dict[str, str]) -> dict[str, str]:
     """What tests find in their environment."""
-    env = {
+    return {
         **platform.clean_environment(tree),
         **platform.platform_settings(tree, bind="127.0.0.1", name="localhost", port=8000),
         **stack.settings(USUAL),
@@ -64,20 +72,18 @@ def environment(tree: Tree, stack: Stack, browser: str | None) -> dict[str, str]
         "PLEXICA_PASSWORD_ITERATIONS": "1000",  # half a second of a core for each sign-in otherwise
         # on a bare machine the Node that playwright brings lacks a system library
         "PLAYWRIGHT_NODEJS_PATH": str(tree.root / ".venv" / "bin" / "node"),
+        **programs,
     }
-    if browser:
-        env["PLEXICA_CHROMIUM"] = browser
-    return env
 
 
-def find_browser() -> str | None:
-    """The Chromium that browser tests drive."""
-    named = os.environ.get("PLEXICA_CHROMIUM")
+def find(variable: str, names: Sequence[str]) -> str | None:
+    """The program that a variable names, or the first of `names` that is on this machine."""
+    named = os.environ.get(variable)
     if named:
         if not os.access(named, os.X_OK):
-            raise StackError(f"PLEXICA_CHROMIUM is {named}, which is no program")
+            raise StackError(f"{variable} is {named}, which is no program")
         return named
-    return next((found for found in map(shutil.which, BROWSERS) if found), None)
+    return next((found for found in map(shutil.which, names) if found), None)
 
 
 def _build(tree: Tree, env: dict[str, str]) -> None:
@@ -90,9 +96,9 @@ def _build(tree: Tree, env: dict[str, str]) -> None:
 
 
 def _pytest(tree: Tree, words: list[str], env: dict[str, str]) -> int:
-    marks = [] if "PLEXICA_CHROMIUM" in env else ["-m", "not browser"]
-    if marks:
-        print(NO_BROWSER, file=sys.stderr, flush=True)
+    missing = [variable for variable in PROGRAMS if variable not in env]
+    marks = ["-m", " and ".join(f"not {PROGRAMS[variable][1]}" for variable in missing)] if missing else []
+    _complain(missing)
     # ours to pass on: Ctrl-C reaches pytest by itself, which then ends in its own time
     child = subprocess.Popen([_python(tree), "-m", "pytest", *marks, *words], cwd=tree.root, env=env)
     status: int | None = None
@@ -103,9 +109,14 @@ def _pytest(tree: Tree, words: list[str], env: dict[str, str]) -> int:
             continue
         except Stopped:
             child.terminate()
-    if marks:
-        print(NO_BROWSER, file=sys.stderr, flush=True)
+    _complain(missing)
     return status if status >= 0 else 128 - status
+
+
+def _complain(missing: list[str]) -> None:
+    for variable in missing:
+        _, mark, package = PROGRAMS[variable]
+        print(MISSING.format(mark=mark, package=package), file=sys.stderr, flush=True)
 
 
 def _python(tree: Tree) -> Path:

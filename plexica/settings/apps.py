@@ -124,11 +124,32 @@ OPERATION_KINDS = {
     "delete": "tenants.services.deletion.Deletion",
 }
 DELETION_EXPORT_STEP = ""  # the step that a deletion with an export begins with
+# The parts of a tenant that the console can look at, in this order.
+TENANT_CHECKS = [
+    "tenants.infrastructure.AddressCheck",
+    "tenants.infrastructure.SchemaCheck",
+    "tenants.infrastructure.RoleCheck",
+    "accounts.checks.RealmCheck",
+    "storage.checks.BucketCheck",
+]
 HEALTH_CHECKS = [
     "core.health.checks.database",
     "core.health.checks.cache",
     "core.health.checks.broker",
     "storage.health.object_storage",
+]
+# What `manage.py doctor` looks at, in this order; each gives lines of core.health.doctor.
+DOCTOR_CHECKS = [
+    "core.health.doctor.settings_are_safe",
+    "tenants.doctor.database",
+    "tenants.doctor.roles",
+    "tenants.doctor.migrations",
+    "tenants.doctor.partitions",
+    "core.health.doctor.parts_answer",
+    "core.health.doctor.valkey",
+    "core.health.doctor.workers",
+    "tenants.doctor.operations",
+    "core.health.doctor.mail",
 ]
 # Tables split by time; `tenants.tasks.keep_partitions_ahead` makes the next ones.
 PARTITIONED_TABLES: dict[str, dict[str, Period]] = {

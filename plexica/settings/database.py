@@ -11,7 +11,7 @@ from plexica.settings.environment import Environment, check_port, load
 class Database(Environment):
     database_url: str = Field(description="postgresql://px_app:...@host:port/name, every process")
     database_ops_url: str = Field(
-        "", description="postgresql://px_ops:..., operations worker, migrate and migrate_schemas only"
+        "", description="postgresql://px_ops:..., operations worker, and commands of manage.py that work on schemas"
     )
     database_admin_url: str = Field("", description="A superuser, only for manage.py setup_database")
     database_pool_max: int = Field(
@@ -34,8 +34,8 @@ DATABASE_TRANSACTION_POOLING = _database.database_transaction_pooling
 
 # The pool ends a connection after 10 minutes: a PostgreSQL backend keeps about 80 KB for each tenant it has visited.
 # A thread takes one connection while it works; the issuer's in-process answers need another: hence threads plus two.
-# Who gets none within 4 s is told so (503): PostgreSQL is away, or far too much is asked of it.
-_POOL = {"min_size": 1, "max_size": _database.database_pool_max, "max_lifetime": 600, "max_idle": 120, "timeout": 4}
+# Who gets none within 8 s is told so (503): PostgreSQL is away, or far too much is asked of it.
+_POOL = {"min_size": 1, "max_size": _database.database_pool_max, "max_lifetime": 600, "max_idle": 120, "timeout": 8}
 
 
 def _connection(url: str, *, tenancy: dict[str, object], pool: dict[str, int] | None) -> dict[str, object]:
@@ -48,9 +48,11 @@ def _connection(url: str, *, tenancy: dict[str, object], pool: dict[str, int] | 
         "HOST": unquote(parts.hostname or ""),
         "PORT": str(parts.port or ""),
         "CONN_MAX_AGE": 0,
-        "CONN_HEALTH_CHECKS": True,
+        "CONN_HEALTH_CHECKS": False,  # the backend greets each connection from the pool, which tells whether it lives
+        # without a session there is no cursor that outlives its transaction
+        "DISABLE_SERVER_SIDE_CURSORS": bool(tenancy.get("transaction_pooling")),
         "OPTIONS": {
-            "options": "-c TimeZone=UTC",
+            "options": "-c TimeZone=UTC",  # a pooler leaves it aside: `setup_database` gives it to the logins too
             "connect_timeout": 5,
             **dict(parse_qsl(parts.query)),
             **({"pool": pool} if pool else {}),

@@ -1,5 +1,6 @@
 """Structured logs with request, tenant and user ids, and no personal data."""
 
+import logging
 from typing import Literal
 
 import structlog
@@ -50,14 +51,15 @@ LOGGING = {
         "oauth2_provider": {"level": "WARNING"},
     },
 }
+DJANGO_STRUCTLOG_STATUS_START_LOG_LEVEL = logging.DEBUG  # one line for each request: the one that says how it ended
 DJANGO_STRUCTLOG_USER_ID_FIELD = "pk"
 DJANGO_STRUCTLOG_CELERY_ENABLED = True
 DJANGO_STRUCTLOG_IP_LOGGING_ENABLED = False
 
 structlog.configure(
     processors=[
+        structlog.stdlib.filter_by_level,  # first: what is not worth a line costs nothing more
         *_SHARED,
-        structlog.stdlib.filter_by_level,
         structlog.stdlib.PositionalArgumentsFormatter(),
         structlog.processors.StackInfoRenderer(),
         structlog.stdlib.ProcessorFormatter.wrap_for_formatter,

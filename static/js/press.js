@@ -42,7 +42,24 @@ function showFace(button) {
   for (const other of chart.querySelectorAll("[data-px-show]")) other.setAttribute("aria-pressed", String(other === button));
 }
 
+/** <a data-px-ask> or a form's <button data-px-ask>: what is asked is fetched into the dialog, and focus comes back afterwards. */
+function ask(asker, event) {
+  if (event.ctrlKey || event.metaKey || event.shiftKey) return; // in another tab it is a page
+  event.preventDefault();
+  const fields = asker.form && new URLSearchParams(new FormData(asker.form, asker));
+  const menu = asker.closest("[popover]");
+  const opener = menu ? document.querySelector(`[popovertarget="${CSS.escape(menu.id)}"]`) : asker;
+  menu?.hidePopover();
+  const dialog = document.getElementById("ask");
+  htmx.ajax("GET", fields ? `${asker.form.action}?${fields}` : asker.href, { source: asker, target: "#ask", swap: "innerHTML" }).then(() => {
+    if (!dialog.childElementCount || dialog.open) return; // refused: the notice says why
+    dialog.addEventListener("close", () => { dialog.replaceChildren(); opener.focus(); }, { once: true });
+    dialog.showModal();
+  });
+}
+
 const PRESSES = {
+  "[data-px-ask]": ask,
   "[data-px-theme]": switchTheme,
   "[data-px-copy]": copy,
   "[data-px-show]": showFace,
@@ -53,7 +70,7 @@ const PRESSES = {
 document.addEventListener("click", (event) => {
   for (const [selector, act] of Object.entries(PRESSES)) {
     const button = event.target.closest(selector);
-    if (button) act(button);
+    if (button) act(button, event);
   }
   if (event.target.matches("dialog[open]:not(.is-static)")) event.target.close(); // a press on the ground beside it
 });

@@ -12,7 +12,7 @@ from django.conf import settings
 from django.core.files.storage import FileSystemStorage
 
 from core.errors import Rejected, Unavailable
-from storage.adapters.port import Key
+from storage.adapters.port import BucketSize, Key
 from storage.names import checked_bucket
 
 _NO_KEYS: Final = "a folder has no keys"
@@ -58,6 +58,16 @@ class FileStore:
     def delete_bucket_with_contents(self, name: str) -> None:
         with _translated():
             shutil.rmtree(self._folder(name))
+
+    def measure_bucket(self, name: str, *, most: int) -> BucketSize:
+        objects = size_bytes = 0
+        with _translated():
+            for folder, _folders, files in os.walk(self._folder(name)):
+                objects += len(files)
+                size_bytes += sum((Path(folder) / file).stat().st_size for file in files)
+                if objects >= most:
+                    return BucketSize(objects, size_bytes, is_complete=False)
+        return BucketSize(objects, size_bytes, is_complete=True)
 
     def has_keyholder(self, bucket: str) -> bool:
         return False

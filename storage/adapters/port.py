@@ -18,6 +18,15 @@ class Key:
     secret: str = field(repr=False)
 
 
+@dataclass(frozen=True, slots=True)
+class BucketSize:
+    """What is in a bucket; at least that much, if it was not counted to its end."""
+
+    objects: int
+    size_bytes: int
+    is_complete: bool
+
+
 class ObjectStore(Protocol):
     """Buckets, the key of each, and the files in it."""
 
@@ -31,6 +40,9 @@ class ObjectStore(Protocol):
 
     def delete_bucket_with_contents(self, name: str) -> None:
         """Abort open uploads, delete every object and version, then the bucket. Safe to repeat."""
+
+    def measure_bucket(self, name: str, *, most: int) -> BucketSize:
+        """Count the bucket's objects and their bytes, in thousands, until there are `most` or more."""
 
     def has_keyholder(self, bucket: str) -> bool:
         """Say whether somebody is registered who holds keys to this bucket."""

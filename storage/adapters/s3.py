@@ -20,7 +20,7 @@ from django.core.files.storage import Storage
 from storages.backends.s3 import S3Storage
 
 from core.errors import PlexicaError, Rejected, Unavailable
-from storage.adapters.port import Key
+from storage.adapters.port import BucketSize, Key
 from storage.names import checked_bucket, content_type_of
 
 MISSING: Final = {"404", "NoSuchBucket", "NoSuchKey", "NotFound", "NoSuchEntity"}
@@ -191,6 +191,10 @@ class S3Store:
     def ensure_bucket(self, name: str) -> None:
         self._call("s3", "create_bucket", accept=OURS_ALREADY, Bucket=checked_bucket(name))
 
+    def list_buckets(self) -> list[str]:
+        """Return the names of all buckets of the server, also of other installations."""
+        return [bucket["Name"] for bucket in self._call("s3", "list_buckets")["Buckets"]]
+
     def delete_bucket_with_contents(self, name: str) -> None:
         try:
             for upload in self._call("s3", "list_multipart_uploads", Bucket=name).get("Uploads", []):
@@ -209,6 +213,18 @@ class S3Store:
             return [{"Key": entry["Key"], "VersionId": entry["VersionId"]} for entry in entries]
         plain = self._call("s3", "list_objects_v2", Bucket=name, MaxKeys=500).get("Contents", [])
         return [{"Key": entry["Key"]} for entry in plain]
+
+    def measure_bucket(self, name: str, *, most: int) -> BucketSize:
+        objects = size_bytes = 0
+        after: dict[str, Any] = {}
+        while objects < most:
+            page = self._call("s3", "list_objects_v2", Bucket=name, **after)
+            objects += len(page.get("Contents", []))
+            size_bytes += sum(int(entry["Size"]) for entry in page.get("Contents", []))
+            if not page.get("IsTruncated"):
+                return BucketSize(objects, size_bytes, is_complete=True)
+            after = {"ContinuationToken": page["NextContinuationToken"]}
+        return BucketSize(objects, size_bytes, is_complete=False)
 
     # -- keys
 

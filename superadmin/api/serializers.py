@@ -3,9 +3,12 @@ from typing import Any
 from rest_framework import serializers
 
 from accounts.operators.models import Operator
+from core.audit.models import AuditEntry
+from core.audit.words import label_of
 from tenants.directory import address_of
 from tenants.kinds import label_of_step
 from tenants.models import Operation, OperationStep, Tenant
+from tenants.services.operations import ADOPT, CLEAN
 
 
 class TenantSerializer(serializers.ModelSerializer[Tenant]):
@@ -26,6 +29,8 @@ class TenantSerializer(serializers.ModelSerializer[Tenant]):
             "address",
             "created_at",
             "activated_at",
+            "suspended_at",
+            "deleted_at",
         ]
         read_only_fields = fields
 
@@ -49,6 +54,68 @@ class ReasonSerializer(serializers.Serializer[Any]):
     """Why something is done; kept in the audit log."""
 
     reason = serializers.CharField(max_length=500)
+
+
+class OptionalReasonSerializer(serializers.Serializer[Any]):
+    """Why something is done, if there is something to say."""
+
+    reason = serializers.CharField(max_length=500, required=False, default="", allow_blank=True)
+
+
+class TypedSlugSerializer(ReasonSerializer):
+    """The slug once more, so that nobody deletes another tenant than they mean."""
+
+    typed_slug = serializers.CharField(help_text="The tenant's slug, to confirm")
+
+
+class DeletionSerializer(TypedSlugSerializer):
+    """A tenant's deletion."""
+
+    now = serializers.BooleanField(required=False, default=False, help_text="Without the grace period")
+
+
+class TenantChangeSerializer(serializers.Serializer[Any]):
+    """What may change of a tenant: slug, address and the first admin stay as they were asked for."""
+
+    # the service checks the value, as it does for a new tenant
+    name = serializers.CharField(allow_blank=True)
+
+
+class RetrySerializer(OptionalReasonSerializer):
+    """How a stuck operation goes on."""
+
+    leftovers = serializers.ChoiceField(
+        ["", ADOPT, CLEAN],
+        required=False,
+        default="",
+        help_text="Of one that found leftovers: make them the tenant's own, or delete them",
+    )
+
+
+class AuditEntrySerializer(serializers.ModelSerializer[AuditEntry]):
+    """Something that was done."""
+
+    label = serializers.SerializerMethodField()  # type: ignore[assignment]
+    facts = serializers.DictField(read_only=True)
+
+    class Meta:
+        model = AuditEntry
+        fields = [
+            "id",
+            "occurred_at",
+            "action",
+            "label",
+            "actor_kind",
+            "actor_id",
+            "actor_name",
+            "reason",
+            "facts",
+            "request_id",
+        ]
+        read_only_fields = fields
+
+    def get_label(self, entry: AuditEntry) -> str:
+        return label_of(entry.action)
 
 
 class StepSerializer(serializers.ModelSerializer[OperationStep]):
@@ -79,6 +146,9 @@ class OperationSerializer(serializers.ModelSerializer[Operation]):
     """A piece of work on a tenant, with its steps."""
 
     tenant = serializers.CharField(source="tenant.slug")
+    facts = serializers.DictField(
+        read_only=True, help_text="What its steps found out: what a deletion has left, for instance"
+    )
     steps = StepSerializer(many=True)
 
     class Meta:
@@ -86,13 +156,18 @@ class OperationSerializer(serializers.ModelSerializer[Operation]):
         fields = [
             "id",
             "tenant",
+            "tenant_id",
             "kind",
             "status",
+            "version",
+            "actor_name",
+            "due_at",
             "error_code",
             "error",
             "created_at",
             "started_at",
             "finished_at",
+            "facts",
             "steps",
         ]
         read_only_fields = fields

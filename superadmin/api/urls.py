@@ -1,12 +1,21 @@
 from django.urls import path
 
-from superadmin.api import views
+from superadmin.api import operations, tenants, views
 
 urlpatterns = [
-    path("tenants/", views.TenantCollection.as_view(), name="api_tenants"),
-    path("tenants/<str:slug>/", views.TenantItem.as_view(), name="api_tenant"),
-    path("tenants/<str:slug>/suspend/", views.TenantSuspension.as_view(), name="api_tenant_suspend"),
-    path("tenants/<str:slug>/reactivate/", views.TenantReactivation.as_view(), name="api_tenant_reactivate"),
-    path("operations/<uuid:operation_id>/", views.OperationItem.as_view(), name="api_operation"),
+    path("tenants/", tenants.TenantCollection.as_view(), name="api_tenants"),
+    path("tenants/<str:slug>/", tenants.TenantItem.as_view(), name="api_tenant"),
+    path("tenants/<str:slug>/suspend/", tenants.TenantSuspension.as_view(), name="api_tenant_suspend"),
+    path("tenants/<str:slug>/reactivate/", tenants.TenantReactivation.as_view(), name="api_tenant_reactivate"),
+    path("tenants/<str:slug>/undo-deletion/", tenants.TenantDeletionUndo.as_view(), name="api_tenant_undo_deletion"),
+    path("tenants/<str:slug>/delete-now/", tenants.TenantDeletionNow.as_view(), name="api_tenant_delete_now"),
+    path("tenants/<str:slug>/operations/", tenants.TenantOperations.as_view(), name="api_tenant_operations"),
+    path("tenants/<str:slug>/audit/", tenants.TenantAudit.as_view(), name="api_tenant_audit"),
+    path("operations/", operations.OperationCollection.as_view(), name="api_operations"),
+    path("operations/<uuid:operation_id>/", operations.OperationItem.as_view(), name="api_operation"),
+    path("operations/<uuid:operation_id>/retry/", operations.OperationRetry.as_view(), name="api_operation_retry"),
+    path(
+        "operations/<uuid:operation_id>/give-up/", operations.OperationGivingUp.as_view(), name="api_operation_give_up"
+    ),
     path("me/", views.Me.as_view(), name="api_me"),
 ]

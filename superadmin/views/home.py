@@ -53,6 +53,8 @@ def console_search(request: OperatorRequest) -> HttpResponse:
     pages = [
         PaletteEntry(_("Tenants"), reverse("tenant_list"), icon="building-community"),
         PaletteEntry(_("Create tenant"), reverse("tenant_create"), icon="plus"),
+        PaletteEntry(_("Operations"), reverse("operation_list"), icon="list-check"),
+        PaletteEntry(_("Fleet"), reverse("fleet_list"), icon="database"),
         PaletteEntry(_("Your profile"), reverse("operator_profile"), icon="user-circle"),
     ]
     groups = [PaletteGroup(_("Pages"), [page for page in pages if query.lower() in page.label.lower()])]

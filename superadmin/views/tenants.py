@@ -1,46 +1,102 @@
-from collections.abc import Iterable
+"""All tenants: the list, the list as CSV, one change for many, and a new one."""
+
+import csv
+from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
+from functools import cached_property
 from typing import Any
+from uuid import UUID
 
 from django.conf import settings
-from django.contrib import messages
 from django.core.exceptions import ValidationError
 from django.core.paginator import Paginator
-from django.http import HttpResponse, HttpResponseRedirect
+from django.http import HttpResponse, HttpResponseBase, HttpResponseRedirect, QueryDict, StreamingHttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_http_methods, require_POST, require_safe
+from django.utils.translation import ngettext
+from django.views.decorators.http import require_http_methods, require_safe
 from django.views.decorators.vary import vary_on_headers
 
 from accounts.access import OperatorRequest, operator_required
-from accounts.identity.services import FirstAdmin, find_first_admin, show_first_admin_link
-from core.audit.models import AuditEntry
-from core.audit.words import label_of
-from core.errors import Invalid
-from superadmin.forms import TenantForm
-from tenants.directory import address_of
+from core.errors import Invalid, NotFound
+from superadmin.asking import Question, ask
+from superadmin.forms import BulkForm, TenantForm
+from superadmin.periods import asked_since, period_choices
+from superadmin.shown import show_operation, url_of, workspace_url
 from tenants.errors import SlugTaken
-from tenants.kinds import kind_of, label_of_step
-from tenants.models import Operation, OperationStep, Tenant
-from tenants.selectors import count_tenants_by_status, get_tenant, is_slug_free, latest_operation, list_tenants
+from tenants.models import Operation, Tenant
+from tenants.selectors import (
+    count_tenants_by_status,
+    count_tenants_created,
+    is_slug_free,
+    last_operations,
+    list_tenants,
+)
+from tenants.services.bulk import change_tenants
 from tenants.services.lifecycle import reactivate_tenant, suspend_tenant
 from tenants.services.provisioning import request_tenant
 from tenants.slugs import validate_slug
 
 PAGE_SIZE = 25
 SORTS = {"name": "name", "-name": "-name", "created": "created_at", "-created": "-created_at"}
-STEP_STATES = {
-    OperationStep.Status.WAITING: "wait",
-    OperationStep.Status.RUNNING: "busy",
-    OperationStep.Status.RETRYING: "retry",
-    OperationStep.Status.DONE: "done",
-    OperationStep.Status.FAILED: "failed",
-    OperationStep.Status.UNDOING: "undoing",
-    OperationStep.Status.UNDONE: "undone",
-}
+CSV_COLUMNS = (
+    "slug",
+    "name",
+    "status",
+    "admin_name",
+    "admin_email",
+    "created_at",
+    "activated_at",
+    "suspended_at",
+    "id",
+)
+CSV_CHUNK = 1000
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What the address of the list asks for; what nobody can ask for is left aside."""
+
+    query: str
+    status: str
+    sort: str
+    period: str
+    since: datetime | None
+
+    @classmethod
+    def of(cls, params: QueryDict) -> "Asked":
+        """Read the parameters of an address."""
+        status, sort, period = params.get("status", ""), params.get("sort", ""), params.get("since", "")
+        since = asked_since(period)
+        return cls(
+            query=params.get("q", "").strip(),
+            status=status if status in Tenant.Status.values else "",
+            sort=sort if sort in SORTS else "-created",
+            period=period if since else "",
+            since=since,
+        )
+
+    @property
+    def tenants(self) -> Any:
+        """The tenants that are asked for, in order."""
+        found = list_tenants(query=self.query, status=self.status, created_since=self.since)
+        return found.order_by(SORTS[self.sort], "id")
+
+
+class CountedPaginator(Paginator):  # type: ignore[type-arg]  # not generic when it runs
+    """Pages of a list whose length is known from counting by status."""
+
+    def __init__(self, tenants: Any, size: int, *, count: int) -> None:
+        super().__init__(tenants, size)
+        self._known = count
+
+    @cached_property
+    def count(self) -> int:
+        """How many there are."""
+        return self._known
 
 
 @require_safe
@@ -48,35 +104,44 @@ STEP_STATES = {
 @vary_on_headers("HX-Request", "HX-Target")
 def tenant_list(request: OperatorRequest) -> HttpResponse:
     """All tenants: searched, filtered, sorted, page by page."""
-    query, status = request.GET.get("q", "").strip(), request.GET.get("status", "")
-    status = status if status in Tenant.Status.values else ""
-    sort = request.GET.get("sort", "") if request.GET.get("sort") in SORTS else "-created"
-    page = Paginator(list_tenants(query=query, status=status).order_by(SORTS[sort], "id"), PAGE_SIZE).get_page(
-        request.GET.get("page")
-    )
+    asked = Asked.of(request.GET)
+    counts = count_tenants_by_status(query=asked.query, created_since=asked.since)
+    living = sum(counts.values()) - counts.get(Tenant.Status.DELETED, 0)
+    fitting = counts.get(asked.status, 0) if asked.status else living
+    page = CountedPaginator(asked.tenants, PAGE_SIZE, count=fitting).get_page(request.GET.get("page"))
+    tenants = list(page.object_list)
+    operations = last_operations(tenants)
     rows: Any = page
-    rows.object_list = [_shown_row(tenant) for tenant in page.object_list]
-    counts = count_tenants_by_status()
+    rows.object_list = [_shown_row(tenant, operations.get(tenant.pk)) for tenant in tenants]
+    is_fragment = request.headers.get("HX-Target") == "rows"
     context = {
         "page_obj": rows,
-        "total": sum(counts.values()),
-        "new_this_month": Tenant.objects.filter(created_at__gte=timezone.now() - timedelta(days=30)).count(),
-        "statuses": _status_filters(counts, status),
-        "q": query,
-        "status": status,
-        "sort": sort,
+        "statuses": _status_filters(counts, asked.status, living),
+        "asked": asked,
+        "periods": period_choices(),
+        "is_fragment": is_fragment,
     }
-    fragment = "#rows" if request.headers.get("HX-Target") == "rows" else ""
+    if not is_fragment:
+        context["total"] = sum(count_tenants_by_status().values()) if asked.query or asked.since else living
+        context["new_this_month"] = count_tenants_created(since=timezone.now() - timedelta(days=30))
+    fragment = "#rows" if is_fragment else ""
     return render(request, f"superadmin/tenant_list.html{fragment}", context)
 
 
-def _shown_row(tenant: Tenant) -> dict[str, Any]:
-    shown = {name: getattr(tenant, name) for name in ("name", "slug", "status", "admin_email", "created_at")}
-    return shown | {"initial": tenant.name[:1].upper(), "workspace_url": _workspace_url(tenant)}
+def _shown_row(tenant: Tenant, operation: Operation | None) -> dict[str, Any]:
+    shown = {name: getattr(tenant, name) for name in ("id", "name", "slug", "status", "admin_email", "created_at")}
+    if operation:
+        operation.tenant = tenant
+    return shown | {
+        "url": url_of(tenant),
+        "initial": tenant.name[:1].upper(),
+        "workspace_url": workspace_url(tenant) if tenant.status == Tenant.Status.ACTIVE else "",
+        "operation": show_operation(operation) if operation else None,
+    }
 
 
-def _status_filters(counts: dict[str, int], current: str) -> list[dict[str, Any]]:
-    shown = [("", _("All"), sum(counts.values()))]
+def _status_filters(counts: dict[str, int], current: str, living: int) -> list[dict[str, Any]]:
+    shown = [("", _("All"), living)]
     shown += [
         (value, str(label), counts.get(value, 0))
         for value, label in Tenant.Status.choices
@@ -85,6 +150,118 @@ def _status_filters(counts: dict[str, int], current: str) -> list[dict[str, Any]
     return [
         {"value": value, "label": label, "count": count, "current": value == current} for value, label, count in shown
     ]
+
+
+@require_safe
+@operator_required
+def tenant_csv(request: OperatorRequest) -> HttpResponseBase:
+    """The tenants that the list shows, all pages of it, as CSV."""
+    asked = Asked.of(request.GET)
+    response = StreamingHttpResponse(_csv_lines(asked), content_type="text/csv; charset=utf-8")
+    response["Content-Disposition"] = 'attachment; filename="tenants.csv"'
+    return response
+
+
+class _Echo:
+    """Hands on what a writer writes."""
+
+    def write(self, line: str) -> str:
+        return line
+
+
+def _csv_lines(asked: Asked) -> Iterator[str]:
+    writer = csv.writer(_Echo())
+    yield writer.writerow(CSV_COLUMNS)
+    for values in asked.tenants.values_list(*CSV_COLUMNS).iterator(chunk_size=CSV_CHUNK):
+        yield writer.writerow([_csv_cell(value) for value in values])
+
+
+def _csv_cell(value: object) -> str:
+    if isinstance(value, datetime):
+        return value.isoformat(timespec="seconds")
+    text = "" if value is None else str(value)
+    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t")) else text  # no spreadsheet runs it as a formula
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@operator_required
+@vary_on_headers("HX-Request", "HX-Target")
+def tenant_bulk(request: OperatorRequest) -> HttpResponse:
+    """Suspend or reactivate the ticked tenants: asks for how many and why, then says which were changed and which not."""
+    params = request.POST if request.method == "POST" else request.GET
+    change = params.get("change", "")
+    tenants = list(Tenant.objects.filter(pk__in=_ids(params.getlist("tenant"))).order_by("name", "id"))
+    if change not in BULK_CHANGES or not tenants:
+        raise NotFound
+    form = BulkForm(request.POST if request.method == "POST" else None, tenants=tenants, change=change)
+    if request.method == "POST" and form.is_valid():
+        outcome = change_tenants(
+            tenant_ids=[tenant.pk for tenant in tenants],
+            change=BULK_CHANGES[change],
+            actor=request.user.actor,
+            reason=form.cleaned_data["reason"],
+        )
+        changed = [entry.tenant for entry in outcome if not entry.refusal]
+        refused = [entry for entry in outcome if entry.refusal]
+        return render(
+            request,
+            "superadmin/tenant_bulk.html",
+            {
+                "change": change,
+                "changed": [{"name": tenant.name, "slug": tenant.slug, "url": url_of(tenant), "status": tenant.status}
+                            for tenant in changed],
+                "refused": [{"name": entry.tenant.name, "slug": entry.tenant.slug, "url": url_of(entry.tenant),
+                             "status": entry.tenant.status, "why": str(entry.refusal)} for entry in refused],
+            },
+        )  # fmt: skip
+    return ask(request, _bulk_question(change, tenants, form))
+
+
+BULK_CHANGES = {"suspend": suspend_tenant, "reactivate": reactivate_tenant}
+
+
+def _ids(values: list[str]) -> list[UUID]:
+    found = []
+    for value in values[:200]:
+        try:
+            found.append(UUID(value))
+        except ValueError:
+            continue
+    return found
+
+
+def _bulk_question(change: str, tenants: list[Tenant], form: BulkForm) -> Question:
+    is_suspension = change == "suspend"
+    fits = Tenant.Status.ACTIVE if is_suspension else Tenant.Status.SUSPENDED
+    others = [tenant.slug for tenant in tenants if tenant.status != fits]
+    number = len(tenants) - len(others)
+    notes = [", ".join(tenant.slug for tenant in tenants if tenant.status == fits)] if number else []
+    if others:
+        left = ngettext(
+            "%(count)d is in another state and stays as it is: %(slugs)s",
+            "%(count)d are in another state and stay as they are: %(slugs)s",
+            len(others),
+        )
+        notes.append(left % {"count": len(others), "slugs": ", ".join(others)})
+    if is_suspension:
+        title = ngettext("Suspend %(count)d tenant?", "Suspend %(count)d tenants?", number)
+        label = ngettext("Suspend %(count)d tenant", "Suspend %(count)d tenants", number)
+        text = _("Nobody can sign in there any more, and pages, API and jobs stop within a second. All data is kept.")
+    else:
+        title = ngettext("Reactivate %(count)d tenant?", "Reactivate %(count)d tenants?", number)
+        label = ngettext("Reactivate %(count)d tenant", "Reactivate %(count)d tenants", number)
+        text = _("Their people can sign in again, and jobs that waited go on.")
+    return Question(
+        title=title % {"count": number},
+        text=text,
+        label=label % {"count": number},
+        form=form,
+        action=reverse("tenant_bulk"),
+        back_url=reverse("tenant_list"),
+        back_label=_("Tenants"),
+        kind="danger" if is_suspension else "primary",
+        notes=notes,
+    )
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -128,143 +305,3 @@ def check_slug(slug: str) -> SlugCheck | None:
     if is_slug_free(slug):
         return SlugCheck(True, _("%(slug)s is free") % {"slug": slug})
     return SlugCheck(False, _("%(slug)s belongs to another tenant.") % {"slug": slug})
-
-
-@require_safe
-@operator_required
-@vary_on_headers("HX-Request", "HX-Target")
-def tenant_detail(request: OperatorRequest, slug: str) -> HttpResponse:
-    """One tenant: how it is set up, where its parts are, what was done."""
-    context = _detail(get_tenant(slug))
-    context["polled"] = request.headers.get("HX-Target") == "progress"
-    fragment = "#progress" if context["polled"] else ""
-    return render(request, f"superadmin/tenant_detail.html{fragment}", context)
-
-
-@require_POST
-@operator_required
-def tenant_suspend(request: OperatorRequest, slug: str) -> HttpResponse:
-    """Stop a tenant everywhere."""
-    tenant = suspend_tenant(
-        tenant_id=get_tenant(slug).pk, actor=request.user.actor, reason=request.POST.get("reason", "")
-    )
-    messages.success(request, _("%(name)s is suspended.") % {"name": tenant.name})
-    return HttpResponseRedirect(reverse("tenant_detail", args=[slug]))
-
-
-@require_POST
-@operator_required
-def tenant_reactivate(request: OperatorRequest, slug: str) -> HttpResponse:
-    """Let a suspended tenant work again."""
-    tenant = reactivate_tenant(
-        tenant_id=get_tenant(slug).pk, actor=request.user.actor, reason=request.POST.get("reason", "")
-    )
-    messages.success(request, _("%(name)s works again.") % {"name": tenant.name})
-    return HttpResponseRedirect(reverse("tenant_detail", args=[slug]))
-
-
-@require_POST
-@operator_required
-def tenant_first_admin_link(request: OperatorRequest, slug: str) -> HttpResponse:
-    """Show the first admin's set-password link, once."""
-    tenant = get_tenant(slug)
-    link = show_first_admin_link(tenant=tenant, actor=request.user.actor)
-    fragment = "#first_admin_link" if "HX-Request" in request.headers else ""
-    return render(request, f"superadmin/tenant_detail.html{fragment}", {**_detail(tenant), "link": link})
-
-
-def _detail(tenant: Tenant) -> dict[str, Any]:
-    operation = latest_operation(tenant)
-    admin = find_first_admin(tenant)
-    return {
-        "tenant": _shown_tenant(tenant, operation, admin),
-        "setup": _shown_setup(operation) if operation else None,
-        "admin": _shown_admin(tenant, admin) if admin else None,
-        "may_show_link": bool(admin and not admin.has_signed_in and operation and not operation.link_shown_at),
-        "link": None,
-        "operations": [_shown_operation(row) for row in tenant.operations.all()[:10]],
-        "audit": [
-            {"label": label_of(entry.action), "actor": entry.actor_name, "at": entry.occurred_at}
-            for entry in AuditEntry.objects.filter(target_label="tenants.tenant", target_id=tenant.pk)[:10]
-        ],
-    }
-
-
-def _workspace_url(tenant: Tenant) -> str:
-    return f"{address_of(tenant.slug)}/"
-
-
-def _shown_tenant(tenant: Tenant, operation: Operation | None, admin: FirstAdmin | None) -> dict[str, Any]:
-    names = ("name", "slug", "status", "created_at", "schema_name", "role_name", "bucket_name", "id")
-    shown = {name: getattr(tenant, name) for name in names}
-    return shown | {
-        "created_by": operation.actor_name if operation else None,
-        "workspace_url": _workspace_url(tenant),
-        "address": address_of(tenant.slug),
-        "realm_issuer": admin.issuer if admin else "",
-    }
-
-
-def _shown_admin(tenant: Tenant, admin: FirstAdmin) -> dict[str, Any]:
-    return {
-        "name": tenant.admin_name,
-        "email": tenant.admin_email,
-        "status": "active" if admin.has_signed_in else "invited",
-    }
-
-
-def _shown_operation(operation: Operation) -> dict[str, Any]:
-    return {
-        "label": operation.get_kind_display(),
-        "status": _outcome(operation),
-        "at": operation.created_at,
-        "actor": operation.actor_name,
-        "duration_s": _seconds(operation.created_at, operation.finished_at),
-    }
-
-
-def _outcome(operation: Operation) -> str:
-    return {
-        "pending": "queued",
-        "succeeded": "done",
-        "undoing": "running",
-        "stuck": "failed",
-        "cancelled": "undone",
-    }.get(operation.status, operation.status)
-
-
-def _shown_setup(operation: Operation) -> dict[str, Any]:
-    steps = list(operation.steps.all())
-    return {
-        "status": _setup_status(operation, steps),
-        "is_running": operation.is_open,
-        "steps_done": sum(step.status == OperationStep.Status.DONE for step in steps),
-        "steps_total": len(steps),
-        "duration_s": _seconds(operation.created_at, operation.finished_at),
-        "error": operation.error,
-        "reference": str(operation.pk),
-        "steps": [_shown_step(step, undoing=operation.status == Operation.Status.UNDOING) for step in steps],
-    }
-
-
-def _setup_status(operation: Operation, steps: Iterable[OperationStep]) -> str:
-    if any(step.status == OperationStep.Status.RETRYING for step in steps) and operation.is_open:
-        return "retrying"
-    return "undone" if operation.status == Operation.Status.FAILED else _outcome(operation)
-
-
-def _shown_step(step: OperationStep, *, undoing: bool) -> dict[str, Any]:
-    state = STEP_STATES[OperationStep.Status(step.status)]
-    return {
-        "label": label_of_step(step),
-        "state": "undoing" if undoing and state == "done" else state,
-        "note": step.error or step.detail,
-        "duration_s": _seconds(step.started_at, step.finished_at),
-        "attempt": step.attempt,
-        "attempts_max": kind_of(step.operation).max_attempts,
-        "retry_in_s": max(0, round((step.next_try_at - timezone.now()).total_seconds())) if step.next_try_at else None,
-    }
-
-
-def _seconds(begin: Any, end: Any) -> float | None:
-    return (end - begin).total_seconds() if begin and end else None

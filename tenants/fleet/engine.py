@@ -18,6 +18,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol
 from uuid import UUID
 
+import psycopg
 import structlog
 from django.db import connections
 from django.utils import timezone
@@ -25,7 +26,7 @@ from django.utils import timezone
 from core.tenancy import TenantRef
 from tenants.fleet import ledger
 from tenants.fleet.models import Run, TenantRecord
-from tenants.fleet.plans import Plan, make_plan
+from tenants.fleet.plans import Plan, make_plans
 from tenants.fleet.running import Lane, connect, error_state
 from tenants.fleet.states import read_groups
 from tenants.schemas.making import OPS
@@ -126,15 +127,19 @@ def only_run() -> Iterator[Callable[[], None]]:
         row = connection.execute("SELECT pg_try_advisory_lock(%s)", [LOCK_ID]).fetchone()
         if row != (True,):
             raise FleetBusy("another migrate_fleet is under way")
-        yield lambda: connection.execute("SELECT 1") and None
+        yield lambda: _ask(connection)
     finally:
         connection.close()
+
+
+def _ask(connection: "psycopg.Connection[Any]") -> None:
+    connection.execute("SELECT 1")
 
 
 def plan_fleet(only: tuple[str, ...] = ()) -> tuple[list[Plan], int]:
     """Return the plans of all groups that lack something, and how many tenants there are. Changes nothing."""
     groups = read_groups(_ids(only) if only else None)
-    plans = [plan for plan in map(make_plan, groups) if plan.segments]
+    plans = make_plans(groups)
     return plans, sum(len(group.tenants) for group in groups)
 
 
@@ -159,7 +164,6 @@ class _Fleet:
         self.run: Run | None = None
         self.met: set[UUID] = set()
         self.counts: dict[str, int] = {}
-        self.tenant_count = 0
         self.stop_reason = ""
 
     def go(self) -> Outcome:
@@ -173,7 +177,7 @@ class _Fleet:
             self._close()
             raise
         self._close()
-        return Outcome(self.run, self.tenant_count, self.counts)
+        return Outcome(self.run, len(self.met), self.counts)
 
     def _only(self) -> set[UUID] | None:
         only = _ids(self.options.only) if self.options.only else None
@@ -184,10 +188,10 @@ class _Fleet:
 
     def _next_tasks(self, only: set[UUID] | None) -> list[_Task]:
         """Return the turns of all who are behind and were not met yet."""
-        groups = read_groups(only)
-        self.tenant_count = sum(len(group.tenants) for group in groups)
-        plans = [plan for plan in map(make_plan, groups) if plan.segments]
-        behind = [(plan, ref) for plan in plans for ref in plan.group.tenants if ref.id not in self.met]
+        groups = read_groups(only, without=self.met)
+        self.met |= {ref.id for group in groups for ref in group.tenants}
+        plans = make_plans(groups)
+        behind = [ref for plan in plans for ref in plan.group.tenants]
         if not behind:
             return []
         first = self.run is None
@@ -197,13 +201,12 @@ class _Fleet:
                 options=asdict(self.options),
                 migrations_hash=current_template().migrations_hash,
             )
-        canary = self._choose_canaries([ref for _, ref in behind]) if first else set()
+        canary = self._choose_canaries(behind) if first else set()
         tasks = []
         for plan in plans:
-            refs = [ref for ref in plan.group.tenants if ref.id not in self.met]
+            refs = plan.group.tenants
             records = ledger.add_records(self.run, refs, plan.names, canary=canary)
             tasks += [_Task(ref, plan, record) for ref, record in zip(refs, records, strict=True)]
-        self.met |= {task.ref.id for task in tasks}
         if first:
             self.watcher.begun(self.run, len(tasks))
         else:
@@ -359,8 +362,11 @@ class _Queue:
         if (state in LOCKED or lost) and self._put_aside(task):
             return
         record = task.record
-        if not lost and not read_groups({task.ref.id}):
+        now = [] if lost else read_groups({task.ref.id})
+        if not lost and not now:
             ledger.end_record(record, TenantRecord.Status.GONE)
+        elif now and now[0].applied.issuperset(task.plan.keys):  # by the backend of a run that was killed just now
+            ledger.end_record(record, TenantRecord.Status.DONE)
         elif state in LOCKED:
             ledger.end_record(record, TenantRecord.Status.BUSY, error=_sentence(error))
         else:

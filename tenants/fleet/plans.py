@@ -19,8 +19,9 @@ from django.db.migrations.operations.base import Operation
 from django.db.migrations.state import ProjectState
 
 from core.tenancy import enter
+from core.tenancy.names import TEMPLATE_SCHEMA
 from core.tenancy.router import tenant_labels
-from tenants.fleet.states import Group, MigrationKey
+from tenants.fleet.states import Group, MigrationKey, read_applied
 from tenants.schemas.making import OPS
 
 Kind = Literal["replay", "django", "stepwise"]
@@ -94,6 +95,13 @@ class Plan:
     def names(self) -> list[str]:
         """The same for people."""
         return [f"{app}.{name}" for app, name in self.keys]
+
+
+def make_plans(groups: list[Group]) -> list[Plan]:
+    """Return the plans of the groups that lack something. Who has what the template has lacks nothing."""
+    with connections[OPS].cursor() as cursor:
+        complete = read_applied(cursor, TEMPLATE_SCHEMA)
+    return [plan for group in groups if group.applied != complete and (plan := make_plan(group)).segments]
 
 
 def make_plan(group: Group) -> Plan:

@@ -22,11 +22,25 @@ from tenants.fleet.plans import Segment
 from tenants.fleet.states import MigrationKey, read_applied
 from tenants.schemas.making import OPS, grant_restrictions
 
+TURN_LOCK = 0x706C_6578  # the first half of the key of a tenant's advisory lock
 CONCURRENT_WAIT_S = 60.0  # CONCURRENTLY waits for every older transaction of the database, and blocks nobody meanwhile
 _TABLE = re.compile(r'\b(?:TABLE|ON|REFERENCES)\s+(?:ONLY\s+|IF EXISTS\s+)*("[^"]+"|[a-z_][a-z0-9_]*)', re.IGNORECASE)
 _MAKES_TABLE = re.compile(r"\bCREATE\s+TABLE\b", re.IGNORECASE)
 _CONCURRENT = re.compile(
     r"\b(CREATE|DROP)\s+(?:UNIQUE\s+)?INDEX\s+CONCURRENTLY\s+(?:IF\s+(?:NOT\s+)?EXISTS\s+)?(\S+)", re.IGNORECASE
+)
+
+_DONE = sql.SQL(
+    "UPDATE public.fleet_tenantrecord SET status = 'done', error = '', finished_at = clock_timestamp(),"
+    " started_at = {}, attempts = {} WHERE id = {};\n"
+)
+_FORGOTTEN = sql.SQL(
+    "UPDATE public.fleet_tenantrecord SET reached_migration = '', reached_statement = 0, reached_digest = ''"
+    " WHERE tenant_id = {} AND reached_migration = {};\n"
+)
+_REACHED = sql.SQL(
+    "UPDATE public.fleet_tenantrecord SET reached_migration = {}, reached_statement = {}, reached_digest = {}"
+    " WHERE id = {};\n"
 )
 
 
@@ -170,7 +184,7 @@ class Lane:
     def _as_django(self, ref: TenantRef, segment: Segment) -> Iterator[None]:
         """One transaction of this thread's `ops` in the tenant's schema."""
         with enter(ref), transaction.atomic(using=OPS):
-            _execute(f"SET LOCAL lock_timeout = '{self._share_ms(segment.table_count)}ms';")
+            _execute(f"SET LOCAL lock_timeout = '{self._share_ms(segment.table_count)}ms'; {_turn_lock(ref)};")
             yield
 
     def _share_ms(self, table_count: int) -> int:
@@ -198,7 +212,13 @@ def _ended(statement: str) -> str:
 
 
 def _opening(ref: TenantRef, wait_ms: int) -> str:
-    return f"BEGIN; SET LOCAL search_path = {_name(ref.schema)}; SET LOCAL lock_timeout = '{wait_ms}ms';\n"
+    path = f"SET LOCAL search_path = {_name(ref.schema)}"
+    return f"BEGIN; {path}; SET LOCAL lock_timeout = '{wait_ms}ms'; {_turn_lock(ref)};\n"
+
+
+def _turn_lock(ref: TenantRef) -> str:
+    """Return what keeps off another process: a backend goes on for a moment after its client was killed."""
+    return f"SELECT pg_advisory_xact_lock({TURN_LOCK}, hashtext({_literal(ref.schema)}))"
 
 
 def _after(segment: Segment, ref: TenantRef, record: TenantRecord, *, last: bool) -> str:
@@ -207,10 +227,7 @@ def _after(segment: Segment, ref: TenantRef, record: TenantRecord, *, last: bool
     if segment.kind == "django" or any(_MAKES_TABLE.search(text) for text in segment.statements or ["CREATE TABLE"]):
         parts.append(grant_restrictions(ref.role, unless_missing=True).as_string(None))
     if last:
-        parts.append(
-            "UPDATE public.fleet_tenantrecord SET status = 'done', error = '', finished_at = clock_timestamp(),"
-            f" started_at = {_literal(record.started_at)}, attempts = {record.attempts} WHERE id = {_literal(record.pk)};\n"
-        )
+        parts.append(_DONE.format(record.started_at, record.attempts, record.pk).as_string(None))
     return "".join(parts)
 
 
@@ -263,18 +280,12 @@ def _statements_behind(newest: TenantRecord | None, statements: list[str]) -> in
 
 
 def _reached_text(record: TenantRecord, migration: str, behind: list[str]) -> str:
-    return (
-        f"UPDATE public.fleet_tenantrecord SET reached_migration = {_literal(migration)}, reached_statement = {len(behind)},"
-        f" reached_digest = {_literal(_digest(behind))} WHERE id = {_literal(record.pk)};\n"
-    )
+    return _REACHED.format(migration, len(behind), _digest(behind), record.pk).as_string(None)
 
 
 def _forgotten_text(record: TenantRecord, migration: str) -> str:
     """What is applied is no longer half through: a tenant that is restored from before begins at the first statement."""
-    return (
-        "UPDATE public.fleet_tenantrecord SET reached_migration = '', reached_statement = 0, reached_digest = ''"  # noqa: S608
-        f" WHERE tenant_id = {_literal(record.tenant_id)} AND reached_migration = {_literal(migration)};\n"
-    )
+    return _FORGOTTEN.format(record.tenant_id, migration).as_string(None)
 
 
 def error_state(error: BaseException) -> str:

@@ -12,7 +12,6 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from django.contrib.postgres import operations as postgres
 from django.db import connections, migrations, models
 from django.db.migrations.migration import Migration
 from django.db.migrations.operations.base import Operation
@@ -72,6 +71,10 @@ _SQL_DANGERS = (
 )
 
 
+QUOTE = '"'
+_TARGET = re.compile(r"\b(?:ALTER\s+TABLE|DROP\s+TABLE|ON)\s+(?:ONLY\s+|IF\s+EXISTS\s+)*(\S+)", re.IGNORECASE)
+
+
 def hazards_of_plan(plan: Plan) -> list[Hazard]:
     """Return the hazards of what a group lacks; tables that the plan itself makes are in nobody's use."""
     hazards, made = [], set[str]()
@@ -104,7 +107,7 @@ def _look(operation: Operation, app: str, state: ProjectState, made: set[str]) -
     elif isinstance(operation, migrations.CreateModel):
         made.add(f"{app}.{operation.name_lower}")
     elif isinstance(operation, migrations.RunSQL):
-        yield from _look_at_sql(operation.sql)
+        yield from _look_at_sql(operation.sql, made)
     elif f"{app}.{_model_of(operation)}" not in made:
         yield from _look_at_change(operation, app, state)
 
@@ -116,24 +119,27 @@ def _model_of(operation: Operation) -> str:
     return ""
 
 
-def _look_at_sql(statements: Any) -> Iterator[tuple[str, str]]:
+def _look_at_sql(statements: Any, made: set[str]) -> Iterator[tuple[str, str]]:
     parts = (
         [statements] if isinstance(statements, str) else [one if isinstance(one, str) else one[0] for one in statements]
     )
     for text in (one for part in parts for one in str(part).split(";")):
-        if re.search(r"\bCREATE\s+TABLE\b", text, re.IGNORECASE):
+        if new := re.search(r"\bCREATE\s+TABLE\s+(?:IF\s+NOT\s+EXISTS\s+)?(\S+)", text, re.IGNORECASE):
+            made.add(_sql_name(new))
+            continue
+        if (table := _TARGET.search(text)) and _sql_name(table) in made:
             continue
         for pattern, danger, instead in _SQL_DANGERS:
             if re.search(pattern, text, re.IGNORECASE | re.DOTALL):
                 yield danger, instead
 
 
+def _sql_name(found: re.Match[str]) -> str:
+    return f"table {found.group(1).partition('(')[0].strip(QUOTE).lower()}"
+
+
 def _look_at_change(operation: Operation, app: str, state: ProjectState) -> Iterator[tuple[str, str]]:
     match operation:
-        case migrations.DeleteModel() | migrations.RemoveField():
-            yield OLD_CODE_READS, STOP_USING_FIRST
-        case migrations.RenameModel() | migrations.RenameField():
-            yield OLD_CODE_READS, "keep the name in the database with db_table or db_column"
         case migrations.AlterModelTable():
             if operation.table != state.models[app, operation.name_lower].options.get("db_table"):
                 yield OLD_CODE_READS, "leave the table's name as it is"
@@ -142,18 +148,27 @@ def _look_at_change(operation: Operation, app: str, state: ProjectState) -> Iter
         case migrations.AlterField():
             old = state.models[app, operation.model_name_lower].fields[operation.name]
             yield from _look_at_altered_column(old, operation.field)
-        case postgres.AddIndexConcurrently() | postgres.RemoveIndexConcurrently() | postgres.AddConstraintNotValid():
-            return
-        case migrations.AddIndex():
-            yield BLOCKS_WRITES, "AddIndexConcurrently in a migration with `atomic = False`"
-        case migrations.AddConstraint() if isinstance(operation.constraint, models.CheckConstraint):
+        case migrations.AddConstraint() if _is_checked_at_once(operation):
             yield BLOCKS_WRITES, "AddConstraintNotValid, and ValidateConstraint in another migration"
-        case migrations.AddConstraint():
-            yield BLOCKS_WRITES, "make the unique index CONCURRENTLY with RunSQL and attach it"
-        case migrations.AlterUniqueTogether() | migrations.AlterIndexTogether():
-            yield BLOCKS_WRITES, "name indexes and constraints in Meta, and make them concurrently"
-        case _:
-            return
+        case _ if type(operation) in _ALWAYS:
+            yield _ALWAYS[type(operation)]
+
+
+def _is_checked_at_once(operation: migrations.AddConstraint) -> bool:
+    """AddConstraintNotValid is one of them, too."""
+    return type(operation) is migrations.AddConstraint and isinstance(operation.constraint, models.CheckConstraint)
+
+
+_ALWAYS: dict[type[Operation], tuple[str, str]] = {
+    migrations.DeleteModel: (OLD_CODE_READS, STOP_USING_FIRST),
+    migrations.RemoveField: (OLD_CODE_READS, STOP_USING_FIRST),
+    migrations.RenameModel: (OLD_CODE_READS, "keep the table's name with db_table"),
+    migrations.RenameField: (OLD_CODE_READS, "keep the column's name with db_column"),
+    migrations.AddIndex: (BLOCKS_WRITES, "AddIndexConcurrently in a migration with `atomic = False`"),
+    migrations.AddConstraint: (BLOCKS_WRITES, "make the unique index CONCURRENTLY with RunSQL and attach it"),
+    migrations.AlterUniqueTogether: (BLOCKS_WRITES, "name constraints in Meta, and make their indexes concurrently"),
+    migrations.AlterIndexTogether: (BLOCKS_WRITES, "name indexes in Meta, and make them concurrently"),
+}
 
 
 def _look_at_new_column(column: "models.Field[Any, Any]") -> Iterator[tuple[str, str]]:
@@ -183,9 +198,12 @@ def _look_at_altered_column(old: "models.Field[Any, Any]", new: "models.Field[An
 def _look_at_indexes_of(
     old: "models.Field[Any, Any] | None", new: "models.Field[Any, Any]"
 ) -> Iterator[tuple[str, str]]:
-    had = old is not None and (old.db_index or old.unique)
-    if (new.db_index or new.unique) and not had:
+    if _has_index(new) and not (old is not None and _has_index(old)):
         yield BLOCKS_WRITES, "an index in Meta, made by AddIndexConcurrently"
+
+
+def _has_index(column: Any) -> bool:
+    return bool(column.db_index or column.unique)
 
 
 def _type_of(column: "models.Field[Any, Any]") -> str:

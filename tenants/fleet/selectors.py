@@ -3,10 +3,12 @@
 from uuid import UUID
 
 from django.db import connection
-from django.db.models import Count, Q, QuerySet
+from django.db.models import Count, OuterRef, Q, QuerySet, Subquery, Value
+from django.db.models.functions import Coalesce
 
 from tenants.fleet.engine import LOCK_ID
 from tenants.fleet.models import Run, TenantRecord
+from tenants.models import Tenant
 
 _COUNTS = {
     f"{status}_count": Count("records", filter=Q(records__status=status)) for status in TenantRecord.Status.values
@@ -36,6 +38,13 @@ def list_tenant_records(run: Run, *, status: str = "") -> QuerySet[TenantRecord]
 def list_records_of_tenant(tenant_id: UUID) -> QuerySet[TenantRecord]:
     """Return what was done to one tenant, newest first, with the runs."""
     return TenantRecord.objects.filter(tenant_id=tenant_id).select_related("run").order_by("-id")
+
+
+def count_living_by_last_record() -> dict[str, int]:
+    """Return how many living tenants have which status on their newest line; "" for those that no run ever touched."""
+    newest = TenantRecord.objects.filter(tenant_id=OuterRef("pk")).order_by("-id").values("status")[:1]
+    living = Tenant.objects.exclude(status__in=Tenant.GONE).annotate(last=Coalesce(Subquery(newest), Value("")))
+    return dict(living.values_list("last").annotate(Count("id")).order_by())
 
 
 def is_run_under_way() -> bool:

@@ -41,7 +41,7 @@ class Group:
     tenants: tuple[TenantRef, ...]
 
 
-def read_groups(only: Collection[UUID] | None = None) -> list[Group]:
+def read_groups(only: Collection[UUID] | None = None, *, without: Collection[UUID] = ()) -> list[Group]:
     """Return every tenant that has a schema, suspended ones and those being made too, the largest group first.
 
     What is deleted while this reads is left out.
@@ -49,15 +49,15 @@ def read_groups(only: Collection[UUID] | None = None) -> list[Group]:
     while True:
         try:
             with connections[OPS].cursor() as cursor:
-                return _read_groups(cursor, list(only) if only is not None else None)
+                return _read_groups(cursor, list(only) if only is not None else None, set(without))
         except ProgrammingError as error:  # a schema was dropped between the list and the query
             if getattr(error.__cause__, "sqlstate", "") not in {"42P01", "3F000"}:
                 raise
 
 
-def _read_groups(cursor: CursorWrapper, only: list[UUID] | None) -> list[Group]:
+def _read_groups(cursor: CursorWrapper, only: list[UUID] | None, without: set[UUID]) -> list[Group]:
     cursor.execute(_TENANTS, [list(Tenant.GONE), only, only])
-    refs = {ref.schema: ref for ref in (TenantRef(*row) for row in cursor.fetchall())}
+    refs = {ref.schema: ref for ref in (TenantRef(*row) for row in cursor.fetchall()) if ref.id not in without}
     schemas: dict[str, list[str]] = {}
     for schema, digest in _digests(cursor, list(refs)):
         schemas.setdefault(digest, []).append(schema)

@@ -1,6 +1,7 @@
 """What the fleet is like now: migrations, drift, and what belongs to nobody."""
 
 from dataclasses import dataclass
+from typing import Any
 
 from django.db import connections
 
@@ -86,7 +87,7 @@ def _roles_without_tenant() -> tuple[str, ...]:
     )
 
 
-def _strays(query: str, values: list[object]) -> tuple[str, ...]:
+def _strays(query: str, values: list[Any]) -> tuple[str, ...]:
     with connections[OPS].cursor() as cursor:
         cursor.execute(query, values)
         return tuple(str(name) for (name,) in cursor.fetchall())

@@ -85,4 +85,4 @@ def sentence(error: PlexicaError) -> str:
     faults = error.facts.get("errors")
     if isinstance(faults, Mapping):
         return " ".join(f"{field}: {' '.join(sentences)}" for field, sentences in faults.items())
-    return str(error)
+    return f"{error.title}. {error}"

@@ -37,6 +37,7 @@ def name_steps_by_path(apps, schema_editor):
 
 
 class Migration(migrations.Migration):
+    accepted_downtime = "there was no release before it"
     dependencies = [("tenants", "0002_installation_and_change_stamp")]
     operations = [
         migrations.AddField("tenant", "deleted_at", models.DateTimeField(null=True)),

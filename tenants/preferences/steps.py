@@ -1,5 +1,6 @@
 from typing import Any
 
+from django.db import transaction
 from django.utils.translation import gettext_lazy as _
 
 from core.tenancy import enter
@@ -20,6 +21,6 @@ class PreferencesStep(TenantStep):
             "language": inputs.get("language", ""),
             "time_zone": inputs.get("time_zone", "UTC"),
         }
-        with enter(tenant.ref):
+        with enter(tenant.ref), transaction.atomic():
             Preferences.objects.get_or_create(pk=1, defaults=defaults)
         return defaults["time_zone"]

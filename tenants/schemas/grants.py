@@ -44,8 +44,19 @@ OUTBOX_COLUMNS: Final = "occurred_at, name, version, tenant_id, actor_kind, acto
 PUBLIC_GRANTS: Final[dict[str, str]] = {"events_outbox": f"INSERT ({OUTBOX_COLUMNS})"}
 
 
+# A table's own migration may guard it in its own way, as the outbox's does.
+_UNGUARDED: Final = """
+    SELECT c.relname FROM pg_class c
+    WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p') AND NOT c.relispartition
+      AND NOT c.relrowsecurity
+"""
+
+
 def apply_public_grants() -> None:
-    """Make the rights on every table of `public` exactly those of this file."""
+    """Make the rights on every table of `public` exactly those of this file.
+
+    Row-level security shows the rows to px_app alone, so that a right given by mistake shows a tenant's role nothing.
+    """
     with transaction.atomic(using="ops"), connections["ops"].cursor() as cursor:
         cursor.execute(
             "SELECT c.relname FROM pg_class c WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p')"
@@ -57,4 +68,9 @@ def apply_public_grants() -> None:
                 if rights := grants.get(table):
                     statement = sql.SQL("GRANT {} ON {} TO {}").format(sql.SQL(rights), name, sql.SQL(role))
                     cursor.execute(statement)
+        cursor.execute(_UNGUARDED)
+        for (table,) in cursor.fetchall():
+            name = sql.Identifier(table)
+            cursor.execute(sql.SQL("ALTER TABLE {} ENABLE ROW LEVEL SECURITY").format(name))
+            cursor.execute(sql.SQL("CREATE POLICY platform_only ON {} TO px_app USING (true)").format(name))
         cursor.execute("GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO px_app")

@@ -80,13 +80,15 @@ def grant_restrictions(role: str, *, unless_missing: bool = False) -> sql.Compos
     if unless_missing:
         revoke = f"DO $$ BEGIN IF to_regclass({{text}}) IS NOT NULL THEN {revoke} END IF; END $$;"
     return sql.Composed(
-        sql.SQL(f"{revoke}\n").format(
-            rights=sql.SQL(rights),
-            table=sql.Identifier(table),
-            text=sql.Literal(sql.Identifier(table).as_string(None)),
-            role=sql.Identifier(role),
-        )
-        for table, rights in taken.items()
+        [
+            sql.SQL(f"{revoke}\n").format(
+                rights=sql.SQL(rights),
+                table=sql.Identifier(table),
+                text=sql.Literal(sql.Identifier(table).as_string(None)),
+                role=sql.Identifier(role),
+            )
+            for table, rights in taken.items()
+        ]
     )
 
 

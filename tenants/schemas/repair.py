@@ -228,11 +228,8 @@ def _sequence(one: Difference, drift: list[Difference]) -> Iterator[Statement]:
     elif one.found:
         kind, start, step, least, most, cache, cycle = one.wanted.split(SEPARATOR)
         around = "CYCLE" if cycle == "t" else "NO CYCLE"
-        yield (
-            SEQUENCE,
-            f"ALTER SEQUENCE {name} AS {kind} START {start} INCREMENT {step} MINVALUE {least} MAXVALUE {most}"
-            f" CACHE {cache} {around};",
-        )  # one that is missing comes with its column
+        bounds = f"START {start} INCREMENT {step} MINVALUE {least} MAXVALUE {most} CACHE {cache} {around}"
+        yield SEQUENCE, f"ALTER SEQUENCE {name} AS {kind} {bounds};"  # one that is missing comes with its column
 
 
 _KIND_WORDS = {"r": "TABLE", "p": "TABLE", "S": "SEQUENCE", "v": "VIEW", "m": "MATERIALIZED VIEW"}

@@ -19,6 +19,7 @@ from plexica_sdk.events import TenantActivated, TenantProvisioningFailed, Tenant
 from tenants.errors import LinkAlreadyShown, SlugTaken
 from tenants.kinds import OperationKind
 from tenants.models import Domain, Operation, Tenant
+from tenants.naming import check_name, check_text
 from tenants.selectors import get_operation, installation_code
 from tenants.services.operations import ADOPT, CLEAN, begin_operation
 from tenants.slugs import validate_slug
@@ -139,17 +140,6 @@ def _check(**values: str) -> None:
         raise Invalid(errors)
 
 
-def _check_name(name: str) -> None:
-    if not name.strip():
-        raise ValidationError(_("Give the tenant a name."))
-    _check_text(name)
-
-
-def _check_text(name: str) -> None:
-    if len(name) > 120 or any(not character.isprintable() for character in name):
-        raise ValidationError(_("Use at most 120 printable characters."))
-
-
 def _check_language(language: str) -> None:
     if language and language not in dict(settings.LANGUAGES):
         raise ValidationError(_("Choose one of: %(languages)s.") % {"languages": ", ".join(dict(settings.LANGUAGES))})
@@ -174,9 +164,9 @@ def _check_email(email: str) -> None:
 
 _CHECKS: dict[str, Any] = {
     "slug": validate_slug,
-    "name": _check_name,
+    "name": check_name,
     "admin_email": _check_email,
-    "admin_name": _check_text,
+    "admin_name": check_text,
     "language": _check_language,
     "time_zone": _check_time_zone,
     "leftovers": _check_leftovers,

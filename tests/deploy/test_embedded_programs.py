@@ -254,27 +254,35 @@ def test_a_node_that_is_too_old_is_passed_by(tmp_path: Path, monkeypatch: pytest
 # --- bin/test and the environment ------------------------------------------------------------------------
 
 
-def test_a_browser_that_was_named_must_be_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PLEXICA_CHROMIUM", "/nonexistent")
-    with pytest.raises(StackError, match="/nonexistent, which is no program"):
-        testing.find_browser()
+@pytest.mark.parametrize("variable", testing.PROGRAMS)
+def test_a_program_that_was_named_must_be_one(monkeypatch: pytest.MonkeyPatch, variable: str) -> None:
+    monkeypatch.setenv(variable, "/nonexistent")
+    with pytest.raises(StackError, match=f"{variable} is /nonexistent, which is no program"):
+        testing.find(variable, [])
 
-    monkeypatch.setenv("PLEXICA_CHROMIUM", PYTHON)
-    assert testing.find_browser() == PYTHON
+    monkeypatch.setenv(variable, PYTHON)
+    assert testing.find(variable, []) == PYTHON
 
 
-def test_with_ci_a_missing_browser_is_an_error(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(
+    ("variable", "package"), [("PLEXICA_CHROMIUM", "chromium"), ("PLEXICA_PGBOUNCER", "pgbouncer")]
+)
+def test_with_ci_a_missing_program_is_an_error(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], variable: str, package: str
 ) -> None:
-    monkeypatch.delenv("PLEXICA_CHROMIUM", raising=False)
+    for other in testing.PROGRAMS:
+        monkeypatch.setenv(other, PYTHON)
+    monkeypatch.delenv(variable)
+    names, mark, debian = testing.PROGRAMS[variable]
+    monkeypatch.setitem(testing.PROGRAMS, variable, (["no-such-program"], mark, debian))
     monkeypatch.setenv("CI", "true")
-    monkeypatch.setenv("PATH", "")
 
     with pytest.raises(SystemExit) as end:
         testing.main([])
 
     assert end.value.code == 1
-    assert "Run: apt-get install chromium" in capsys.readouterr().err
+    assert names
+    assert f"Run: apt-get install {package}" in capsys.readouterr().err
 
 
 def test_an_environment_that_fits_is_left_alone_and_another_is_made_anew(

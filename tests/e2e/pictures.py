@@ -4,6 +4,7 @@
 Runs a platform of its own with the demo's data. Needs what tests need (see bin/test): servers, front end, Chromium.
 """
 
+import functools
 import json
 import os
 import re
@@ -32,12 +33,13 @@ def main(folder: Path, part: str) -> None:
         from tests.e2e.viewer import launch
 
         addresses = json.loads(platform.manage("manage.py", "seed_demo", "--json").splitlines()[-1])["addresses"]
+        places = json.loads(platform.manage("-m", "tests.e2e.scenery", "--operations").splitlines()[-1])
         browser = launch(playwright)
-        _take_all(browser, {address["name"]: address for address in addresses}, folder, part)
+        _take_all(browser, {address["name"]: address for address in addresses}, places, folder, part)
         browser.close()
 
 
-def _take_all(browser: Browser, addresses: dict[str, Any], folder: Path, part: str) -> None:
+def _take_all(browser: Browser, addresses: dict[str, Any], places: dict[str, str], folder: Path, part: str) -> None:
     from tests.e2e.pages import MORE, PAGES, Example
     from tests.e2e.viewer import DESK, PHONE, Viewer
 
@@ -55,7 +57,10 @@ def _take_all(browser: Browser, addresses: dict[str, Any], folder: Path, part: s
         viewer.close()
     for portal, pages in PAGES.items():
         for name, example in {**pages, **MORE[portal]}.items():
-            if not isinstance(example, Example) or "{" in example.path or part not in f"{portal} {name}":
+            if not isinstance(example, Example) or part not in f"{portal} {name}":
+                continue
+            path = functools.reduce(lambda path, place: path.replace(*place), places.items(), example.path)
+            if "{" in path:
                 continue
             visitor = signed_in[portal] if example.who == "signed_in" else example.who
             host = hosts[portal] if example.slug is None else hosts["platform"].replace("//", f"//{example.slug}.")
@@ -63,7 +68,7 @@ def _take_all(browser: Browser, addresses: dict[str, Any], folder: Path, part: s
             for size in (DESK, PHONE):
                 for theme in ("light", "dark"):
                     viewer = Viewer(browser, storage_state=states[visitor], size=size)
-                    _take(viewer, host + example.path, theme, folder / f"{stem}-{size['width']}-{theme}.png")
+                    _take(viewer, host + path, theme, folder / f"{stem}-{size['width']}-{theme}.png")
 
 
 def _take(viewer: Any, url: str, theme: str, path: Path) -> None:

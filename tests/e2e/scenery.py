@@ -5,11 +5,13 @@ Run by the `platform` fixture as `python -m tests.e2e.scenery`, in the platform'
 
 import json
 import os
+import sys
 from datetime import timedelta
 
 import django
 
 SUSPENDED, WAITING = "hooli", "initech"
+STUCK, IN_GRACE, GONE = "stark", "umbrella", "tyrell"
 
 
 def fill() -> dict[str, str]:
@@ -35,14 +37,87 @@ def fill() -> dict[str, str]:
         asked = request_tenant(slug=WAITING, name="Initech", admin_email="bill@initech.example", actor=SYSTEM)
         lease = timezone.now() + timedelta(days=1)
         Operation.objects.filter(pk=asked.pk).update(lease_owner="nobody", lease_until=lease)
+    states = show_operations()
     with enter(Tenant.objects.get(slug="acme-corp").ref):
         member_link = make_password_link(Account.objects.get(email=people.email_of("member")))
     with enter_platform():
         operator_link = make_password_link(Account.objects.get(email=people.email_of("operator")))
-    return {"workspace": member_link, "platform": operator_link}
+    return {"workspace": member_link, "platform": operator_link, **states}
+
+
+def show_operations() -> dict[str, str]:
+    """Make tenants with a stuck operation, in their grace period and gone, and a run of the fleet; return ids by placeholder."""
+    from core.tenancy import enter_platform
+
+    with enter_platform():
+        return {"{stuck}": _get_stuck(), "{run}": _migrate(), **_delete()}
+
+
+def _get_stuck() -> str:
+    from django.db import transaction
+    from django.utils import timezone
+
+    from core.actors import SYSTEM
+    from tenants.models import Operation
+    from tenants.services.provisioning import request_tenant
+
+    now = timezone.now()
+    with transaction.atomic():
+        stuck = request_tenant(slug=STUCK, name="Stark Industries", admin_email="p@stark.example", actor=SYSTEM)
+        found = f"schema {stuck.tenant.schema_name}"
+        Operation.objects.filter(pk=stuck.pk).update(
+            status=Operation.Status.STUCK,
+            resumes_as=Operation.Status.RUNNING,
+            error_code="leftovers_found",
+            error=f"These exist already: {found}. Adopt them, have them removed, or give up.",
+            started_at=now,
+            finished_at=now,
+        )
+    return str(stuck.pk)
+
+
+def _delete() -> dict[str, str]:
+    from accounts import demo
+    from core.actors import SYSTEM
+    from tenants.models import Operation
+    from tenants.services.deletion import request_deletion
+    from tenants.services.provisioning import request_tenant
+    from tests.support.platform import START_S
+
+    def made(slug: str) -> Operation:
+        asked = request_tenant(slug=slug, name=slug.title(), admin_email=f"a@{slug}.example", actor=SYSTEM)
+        demo.wait_for(asked.pk, timeout_s=START_S)
+        return request_deletion(
+            tenant_id=asked.tenant_id, typed_slug=slug, actor=SYSTEM, reason="The contract has ended", now=slug == GONE
+        )
+
+    made(IN_GRACE)
+    deletion = made(GONE)
+    demo.wait_for(deletion.pk, timeout_s=START_S)
+    return {"{gone}": str(deletion.tenant_id), "{deletion}": str(deletion.pk)}
+
+
+def _migrate() -> str:
+    from django.utils import timezone
+
+    from tenants.fleet import ledger
+    from tenants.fleet.models import Run, TenantRecord
+    from tenants.models import Tenant
+    from tenants.schemas.template import migrations_hash
+
+    run = ledger.open_run(started_by="root@worker-1", options={}, migrations_hash=migrations_hash())
+    refs = [tenant.ref for tenant in Tenant.objects.exclude(slug=STUCK)[:3]]
+    records = ledger.add_records(run, refs, ["people.0002_more"], canary={refs[0].id})
+    for record in records:
+        record.started_at, record.attempts = timezone.now() - timedelta(seconds=2), 1
+        failed = record is records[-1]
+        status = TenantRecord.Status.FAILED if failed else TenantRecord.Status.DONE
+        ledger.end_record(record, status, error="LockNotAvailable: canceling statement" if failed else "")
+    ledger.close_run(run, Run.Status.FAILED, reason="1 of 3 tenants failed.")
+    return str(run.pk)
 
 
 if __name__ == "__main__":
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "plexica.settings")
     django.setup()
-    print(json.dumps(fill()))
+    print(json.dumps(show_operations() if "--operations" in sys.argv else fill()))

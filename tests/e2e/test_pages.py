@@ -62,8 +62,9 @@ def test_a_page_has_no_fault(
     codes: dict[str, dict[str, str]],
 ) -> None:
     slug = example.slug or ("acme-corp" if portal == "workspace" else "")
-    path = functools.reduce(lambda path, code: path.replace(*code), codes[portal].items(), example.path)
-    url = single_use[portal] if path == SET_PASSWORD else at(path, slug)
+    known = {**codes[portal], **single_use}
+    path = functools.reduce(lambda path, place: path.replace(*place), known.items(), example.path)
+    url = single_use[portal] if example.path == SET_PASSWORD else at(path, slug)
     who = SIGNED_IN[portal] if example.who == "signed_in" else example.who
     english, italian = viewers(who), viewers(who, "it-IT")
 

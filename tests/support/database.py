@@ -95,7 +95,7 @@ def drop_copy(name: str | None = None) -> None:
     from django.db import connections
 
     connections.close_all()
-    _close_pools()
+    close_pools()
     with _admin() as admin:
         admin.execute(f'DROP DATABASE IF EXISTS "{name or _copy}" WITH (FORCE)')
 
@@ -113,7 +113,7 @@ def _prepare() -> None:
     call_command("setup_database", verbosity=0)
     call_command("migrate", verbosity=0)
     people.fill_world()
-    _close_pools()
+    close_pools()
     with _admin() as admin:
         admin.execute(f'ALTER DATABASE "{unfinished}" RENAME TO "{PREPARED}"')
     _switch(_copy)
@@ -122,12 +122,13 @@ def _prepare() -> None:
 def _switch(name: str) -> None:
     from django.db import connections
 
-    _close_pools()
+    close_pools()
     for connection in connections.all():
         connection.settings_dict["NAME"] = name
 
 
-def _close_pools() -> None:
+def close_pools() -> None:
+    """Close this thread's connections and every pool."""
     from django.db import connections
 
     wrappers: Any = connections.all()

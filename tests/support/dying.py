@@ -14,8 +14,17 @@ from uuid import UUID
 import django
 from django.apps import apps
 
-if not apps.ready:  # in the server that forks
+if not apps.ready:  # in the server that forks: whatever takes time and opens no connection, once
     django.setup()
+    from storage.adapters import store
+    from tenants.kinds import kind_of
+    from tenants.models import Operation
+    from tenants.schemas.template import migrations_hash
+
+    for kind in Operation.Kind:
+        kind_of(Operation(kind=kind)).steps({})
+    migrations_hash()
+    store()
 
 Moment = Literal["before", "begun", "inside", "after"]
 MOMENTS: tuple[Moment, ...] = ("before", "begun", "inside", "after")

@@ -17,6 +17,12 @@ class HttpVisitor:
         self.client = httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=20, headers={"Host": self.netloc})
         self.page: httpx.Response | None = None
 
+    def twin(self) -> "HttpVisitor":
+        """The same person at the same address over another connection."""
+        twin = HttpVisitor(self.port, self.netloc.partition(":")[0])
+        twin.client.cookies = self.client.cookies
+        return twin
+
     def get(self, path: str) -> httpx.Response:
         """GET a page and follow redirects at this address."""
         response = self.client.get(path)

@@ -31,8 +31,9 @@ from tests.support import database
 EVERYTHING = ("operations", "worker", "scheduler", "web")
 GRACE_S = 10.0  # within which a process ends after SIGTERM
 START_S = 90.0  # within which one works: 2 s alone, but half a minute was seen beside browsers on a busy machine
-# Valkey's databases: each test process has two of 2 to 15, counted from below, and the one without xdist 14 and 15
-QUEUES = {"walks": 12, "compose": 10, "processes": 8}
+# Valkey's databases: each test process has two of 2 to 15, counted from below, and the one without xdist 14 and 15;
+# from above 15 on there is room. faults: on a Valkey of its own
+QUEUES = {"walks": 12, "compose": 10, "processes": 8, "fleet": 6, "hammering": 16, "faults": 0}
 VARIABLE = "PLEXICA_TEST_PLATFORM"  # our processes carry it: how those of a run that was cut off are found
 T = TypeVar("T")
 

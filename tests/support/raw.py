@@ -14,6 +14,18 @@ from tests.support.database import with_database
 Connection = psycopg.Connection[Any]
 
 
+class Pooled:
+    """Statements of one transaction, as a pooler needs them: each in a savepoint, so that a refused one ends nothing."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def execute(self, statement: Any, values: Any = None) -> Any:
+        """Run one statement."""
+        with self._connection.transaction():
+            return self._connection.execute(statement, values)
+
+
 @contextmanager
 def app_login(role: str | None = None) -> Iterator[Connection]:
     """A connection as px_app, or in the role that it takes on."""
@@ -24,11 +36,19 @@ def app_login(role: str | None = None) -> Iterator[Connection]:
 
 
 @contextmanager
-def inside(tenant: TenantRef) -> Iterator[Connection]:
-    """A connection in a tenant's role and schema."""
-    with app_login(tenant.role) as connection:
-        connection.execute(sql.SQL("SET search_path = {}").format(sql.Identifier(tenant.schema)))
-        yield connection
+def inside(tenant: TenantRef) -> Iterator[Any]:
+    """A connection in a tenant's role and schema; through a pooler they last for one transaction, rolled back at the end."""
+    from django.conf import settings
+
+    local = "LOCAL " if settings.DATABASE_TRANSACTION_POOLING else ""
+    with app_login() as connection:
+        if local:
+            connection.execute("BEGIN")
+        for setting, value in (("ROLE", tenant.role), ("search_path =", tenant.schema)):
+            connection.execute(sql.SQL(f"SET {local}{setting} {{}}").format(sql.Identifier(value)))
+        yield Pooled(connection) if local else connection
+        if local:
+            connection.execute("ROLLBACK")
 
 
 @contextmanager

@@ -60,9 +60,9 @@ class Orchard:
         importlib.invalidate_caches()
         template.migrations_hash.cache_clear()
 
-    def manage(self, *words: str, **options: Any) -> "subprocess.Popen[str]":
+    def manage(self, *words: str, env: dict[str, str] | None = None) -> "subprocess.Popen[str]":
         """Start manage.py in a process that has the orchard too."""
-        env = os.environ | {
+        env = (env or dict(os.environ)) | {
             "DJANGO_SETTINGS_MODULE": "tests.support.orchard.settings",
             "ORCHARD_FOLDER": str(self.folder),
             "ORCHARD_MIGRATIONS": self.package,
@@ -75,14 +75,13 @@ class Orchard:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            **options,
         )
 
 
 @pytest.fixture(scope="package")
 def _fleet_database(django_db_setup, django_db_blocker):
     """A copy of the prepared database, kept for all tests here: each cleans up behind itself."""
-    name = f"{database.PREPARED}_fleet_{os.getpid()}"
+    name = f"{database.PREPARED}_orchard_{os.getpid()}"
     with django_db_blocker.unblock():
         database.make_copy(name)
     yield name

@@ -7,7 +7,7 @@ from django.core.management import CommandError, call_command
 from django.db import connections
 
 from core.errors import Rejected
-from tenants.models import Operation, Tenant
+from tenants.models import Domain, Operation, Tenant
 from tenants.steps import step_named
 from tests.support import people
 from tests.support.raw import superuser
@@ -81,6 +81,107 @@ def test_create_tenant_without_a_worker_says_so_and_leaves_it_to_one(slug):
         run("create_tenant", slug, "--admin-email", "a@cmd.example", "--timeout", "0")
 
     assert Operation.objects.get(tenant__slug=slug).status == Operation.Status.PENDING
+
+
+@pytest.mark.parametrize("answer", ["--adopt", "--clean"])
+def test_create_tenant_says_beforehand_what_to_do_about_leftovers(slug, answer):
+    run("create_tenant", slug, "--admin-email", "a@cmd.example", "--here", answer)
+
+    assert Operation.objects.get(tenant__slug=slug).inputs["leftovers"] == answer.removeprefix("--")
+
+
+@pytest.fixture
+def gone(slug):
+    """A tenant that is gone and still has the address."""
+    run("create_tenant", slug, "--admin-email", "a@cmd.example", "--here")
+    tenant = Tenant.objects.get(slug=slug)
+    people.remove(tenant)
+    Domain.objects.create(domain=slug, tenant=tenant)
+    return slug
+
+
+def test_an_operation_that_stopped_at_leftovers_is_answered_by_a_command(gone):
+    with pytest.raises(CommandError, match=r"address .* retry_operation"):
+        run("create_tenant", gone, "--admin-email", "a@cmd.example", "--here")
+    assert Tenant.objects.get(slug=gone, status="provisioning")
+
+    said = run("retry_operation", gone, "--adopt", "--here", "--reason", "it is theirs")
+
+    assert "Done" in said
+    assert Tenant.objects.get(slug=gone, status="active")
+    with pytest.raises(CommandError, match="Set up is Done"):
+        run("retry_operation", gone)
+
+
+def test_giving_up_is_a_command_too(gone):
+    with pytest.raises(CommandError):
+        run("create_tenant", gone, "--admin-email", "a@cmd.example", "--here")
+    operation = Operation.objects.get(tenant__slug=gone, status="stuck")
+
+    said = json.loads(run("retry_operation", str(operation.pk), "--give-up", "--here", "--json"))
+
+    assert (said["slug"], said["status"], said["error_code"]) == (gone, "failed", "leftovers_found")
+
+
+@pytest.fixture
+def living(slug):
+    run("create_tenant", slug, "--admin-email", "a@cmd.example", "--here")
+    return slug
+
+
+def test_delete_tenant_waits_for_the_grace_period_and_can_be_called_off(living):
+    said = run("delete_tenant", living, "--confirm", living, "--reason", "x")
+
+    assert f"delete_tenant {living} --undo" in said
+    assert Tenant.objects.get(slug=living).status == Tenant.Status.DELETING
+    assert run("delete_tenant", living, "--undo") == f"{living} is active again.\n"
+    assert Tenant.objects.get(slug=living).status == Tenant.Status.ACTIVE
+    with pytest.raises(CommandError, match=f"{living} is Active"):
+        run("delete_tenant", living, "--undo")
+
+
+@pytest.mark.parametrize("waiting", [False, True])
+def test_delete_tenant_now_shows_the_steps_and_prints_the_proof(living, waiting):
+    words = ["delete_tenant", living, "--confirm", living, "--reason", "x"]
+    if waiting:
+        run(*words)
+
+    said = json.loads(run(*words, "--now", "--here", "--json"))
+
+    assert (said["status"], set(said["facts"]["left"].values())) == ("succeeded", {0})
+    assert {"schema", "role", "realm", "bucket", "key", "address", "cache_entries"} <= set(said["facts"]["left"])
+    assert not Tenant.objects.filter(slug=living).exclude(status="deleted").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["--reason", "x"], "--confirm"),
+        (["--confirm", "another", "--reason", "x"], "typed_slug"),
+        (["--confirm", "acme-corp"], "reason"),
+        (["--confirm", "acme-corp", "--reason", "x", "--export"], "export"),
+    ],
+)
+def test_delete_tenant_refuses_with_one_sentence_and_deletes_nothing(committed, acme, words, sentence):
+    with pytest.raises(CommandError, match=sentence):
+        run("delete_tenant", "acme-corp", *words)
+
+    assert Tenant.objects.get(pk=acme.id).status == Tenant.Status.ACTIVE
+
+
+def test_delete_tenant_that_gets_stuck_says_what_to_do(living, monkeypatch):
+    def refuse(self, tenant):
+        raise Rejected(part="object storage")
+
+    monkeypatch.setattr(type(step_named("bucket")), "undo", refuse)
+
+    with pytest.raises(CommandError, match=f"{living} is not deleted yet: .* retry_operation"):
+        run("delete_tenant", living, "--confirm", living, "--reason", "x", "--now", "--here")
+
+    monkeypatch.undo()
+    assert "Done" in run("retry_operation", living, "--here")
+    with pytest.raises(CommandError, match="There is no such tenant"):
+        run("retry_operation", living)
 
 
 def test_migrate_can_be_repeated(committed, world):

@@ -169,6 +169,23 @@ def test_what_was_read_before_a_poll_ended_is_not_kept(row, monkeypatch):
     assert slow.at_domain(row.slug).state == "suspended"
 
 
+@pytest.mark.parametrize("change", ["deleted", "moved"])
+def test_an_address_that_is_taken_away_alone_is_forgotten(row, globex, change):
+    host = "portal.row.example"
+    domain = Domain.objects.create(domain=host, tenant=row, is_primary=False)
+    assert find_by_host(host).id == row.pk
+
+    if change == "deleted":
+        run_apart(domain.delete)
+    else:
+        run_apart(lambda: Domain.objects.filter(pk=domain.pk).update(tenant_id=globex.id))
+    age()
+
+    found = find_by_host(host)
+    assert (found and found.id) == (None if change == "deleted" else globex.id)
+    Domain.objects.filter(domain=host).delete()
+
+
 def test_the_stamp_of_a_change_is_that_of_its_transaction(row):
     from django.db import connection
 

@@ -120,6 +120,10 @@ class BuiltinProvider:
             )
             return NewAccount(subject=str(account.pk), created=created)
 
+    def count_accounts(self, ref: TenantRef | None) -> int:
+        with _inside(ref), transaction.atomic():
+            return Account.objects.count()
+
     def set_password(self, ref: TenantRef | None, *, subject: str, password: str) -> None:
         with _inside(ref):
             Account.objects.filter(pk=subject).update(password=make_password(password))

@@ -11,13 +11,16 @@ OPTIONS of our own:
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from typing import Any
 
 from django.db.backends.postgresql.base import Cursor as DjangoCursor
 from django.db.backends.postgresql.base import ServerSideCursor as DjangoServerSideCursor
 from django_tenants.postgresql_backend.base import DatabaseWrapper as TenantsDatabaseWrapper
+from psycopg import OperationalError as PsycopgOperationalError
 from psycopg import sql
-from psycopg.pq import TransactionStatus
+from psycopg.errors import error_from_result
+from psycopg.pq import ConnStatus, ExecStatus, TransactionStatus
 
 from core.tenancy import context, login
 from core.tenancy.names import PUBLIC_SCHEMA, identifier
@@ -133,7 +136,9 @@ class DatabaseWrapper(TenantsDatabaseWrapper):
             self._as_login = False
 
     def before_statement(self, query: Any) -> None:
-        """Check `query` and bring role and search path up to date."""
+        """Check `query`, refuse it if the work was told to end, and bring role and search path up to date."""
+        if not self._trusted:  # a savepoint is rolled back in any case
+            context.refuse_if_stopped()
         if not self._trusted and not self._own_options.get("owner_role"):
             check_statement(query if isinstance(query, str) else _as_text(query))
         wanted = self.wanted_state()
@@ -153,16 +158,17 @@ class DatabaseWrapper(TenantsDatabaseWrapper):
             self._send(wanted, local=True)
 
     def _send(self, state: State, *, local: bool) -> None:
-        role, path = state
-        scope = sql.SQL("LOCAL ") if local else sql.SQL("")
-        statement = sql.SQL("SET {scope}search_path = {path}; SET {scope}ROLE {role}").format(
-            scope=scope,
-            path=sql.SQL(path),
-            role=sql.Identifier(identifier(role)) if role else sql.SQL("NONE"),
-        )
+        statement = _statement_for(state, local)
         self._applied = None
-        with self.connection.cursor() as cursor:
-            cursor.execute(statement)
+        connection = self.connection
+        if connection.autocommit or connection.info.transaction_status == TransactionStatus.INTRANS:
+            # as libpq sends it: a cursor of psycopg costs more than PostgreSQL takes to obey
+            result = connection.pgconn.exec_(statement)
+            if result.status != ExecStatus.COMMAND_OK:
+                raise error_from_result(result, encoding="utf-8")
+        else:  # psycopg has to begin the transaction first
+            with connection.cursor() as cursor:
+                cursor.execute(statement)
         self._applied = state
 
     def _in_failed_transaction(self) -> bool:
@@ -178,17 +184,40 @@ class DatabaseWrapper(TenantsDatabaseWrapper):
     # -- where PostgreSQL may have undone what was set
 
     def get_new_connection(self, conn_params: dict[str, Any]) -> Any:
+        """Take a connection from the pool and greet it with role and path: one round trip, which tells too if it lives."""
         self.forget()
+        pool: Any = self.pool
+        if not pool:
+            return super().get_new_connection(conn_params)
+        for _ in range(pool.max_size):
+            connection = super().get_new_connection(conn_params)
+            if self._greet(connection):
+                return connection
+            connection.close()
+            pool.putconn(connection)
         return super().get_new_connection(conn_params)
+
+    def _greet(self, connection: Any) -> bool:
+        """Say whether the connection is alive, and leave it in the current context's role and path."""
+        wanted = None if self._own_options.get("transaction_pooling") else self.wanted_state()
+        try:
+            result = connection.pgconn.exec_(_statement_for(wanted, False) if wanted else b"")
+        except PsycopgOperationalError:
+            return False
+        if result.status == ExecStatus.COMMAND_OK:
+            self._applied = wanted
+        return bool(connection.pgconn.status == ConnStatus.OK)
 
     def init_connection_state(self) -> None:
         super().init_connection_state()
-        if not self._own_options.get("owner_role"):
-            try:
+        try:
+            if not self._own_options.get("transaction_pooling"):
+                login.refuse_pooler(self.connection, self.alias)
+            if not self._own_options.get("owner_role"):
                 login.look_once(self.connection)
-            except BaseException:
-                self.close()  # type: ignore[no-untyped-call]
-                raise
+        except BaseException:
+            self.close()  # type: ignore[no-untyped-call]
+            raise
 
     def _close(self) -> Any:
         self.forget()
@@ -252,6 +281,20 @@ class DatabaseWrapper(TenantsDatabaseWrapper):
             self.connection, name=name, scrollable=False, withhold=self.connection.autocommit
         )
         return cursor
+
+
+@lru_cache(maxsize=20_000)
+def _statement_for(state: State, local: bool) -> bytes:
+    role, path = state
+    return (
+        sql.SQL("SET {scope}search_path = {path}; SET {scope}ROLE {role}")
+        .format(
+            scope=sql.SQL("LOCAL ") if local else sql.SQL(""),
+            path=sql.SQL(path),
+            role=sql.Identifier(identifier(role)) if role else sql.SQL("NONE"),
+        )
+        .as_bytes(None)
+    )
 
 
 def _as_text(query: Any) -> str:

@@ -10,6 +10,7 @@ from deploy.embedded.servers.base import Command, Server, environment, wheel_fol
 
 PROBE_TIMEOUT_S = 2
 CONFIGURATION = """\
+databases 32
 bind 127.0.0.1
 port {port}
 requirepass {password}

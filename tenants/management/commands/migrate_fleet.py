@@ -42,6 +42,7 @@ BUSY_LEFT, ANOTHER_RUN, BY_SIGNAL = 3, 4, 130
 
 class Command(BaseCommand):
     help = DESCRIPTION
+    requires_system_checks: list[str] = []  # they would load every page: most of the time of a check of the fleet
 
     def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> Any:
         return super().create_parser(

@@ -9,9 +9,9 @@ from psycopg import sql
 
 from core.tenancy.names import APP_ROLE, OPS_ROLE, OWNER_ROLE
 
-# What the wall needs besides roles: nobody but our logins may change settings by a function, run DO blocks, or make
-# temporary tables or large objects (a role that owns one can't be dropped), and nobody makes anything in public.
-# Logins get their search path from the database.
+# What the wall needs besides roles: nobody but the owner and px_ops may change settings by a function, run DO blocks, or
+# make temporary tables or large objects (a role that owns one can't be dropped), and nobody makes anything in public.
+# Logins get their search path and time zone from the database: px_app may not set them by a function either.
 DATABASE = """
 ALTER DATABASE {database} OWNER TO px_owner;
 ALTER SCHEMA public OWNER TO px_owner;
@@ -20,7 +20,8 @@ GRANT USAGE ON SCHEMA public TO PUBLIC;
 REVOKE ALL ON DATABASE {database} FROM PUBLIC;
 GRANT CONNECT ON DATABASE {database} TO px_app, px_ops;
 REVOKE EXECUTE ON FUNCTION pg_catalog.set_config(text, text, boolean) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION pg_catalog.set_config(text, text, boolean) TO px_owner, px_app, px_ops;
+REVOKE EXECUTE ON FUNCTION pg_catalog.set_config(text, text, boolean) FROM px_app;
+GRANT EXECUTE ON FUNCTION pg_catalog.set_config(text, text, boolean) TO px_owner, px_ops;
 REVOKE UPDATE ON pg_catalog.pg_settings FROM PUBLIC;
 REVOKE EXECUTE ON FUNCTION pg_catalog.lo_creat(integer), pg_catalog.lo_create(oid) FROM PUBLIC;
 REVOKE EXECUTE ON FUNCTION pg_catalog.lo_from_bytea(oid, bytea) FROM PUBLIC;
@@ -28,6 +29,8 @@ REVOKE USAGE ON LANGUAGE plpgsql FROM PUBLIC;
 GRANT USAGE ON LANGUAGE plpgsql TO px_owner;
 ALTER ROLE px_app IN DATABASE {database} SET search_path = public;
 ALTER ROLE px_ops IN DATABASE {database} SET search_path = public;
+ALTER ROLE px_app IN DATABASE {database} SET TimeZone = 'UTC';
+ALTER ROLE px_ops IN DATABASE {database} SET TimeZone = 'UTC';
 """
 
 

@@ -30,7 +30,7 @@ def test_a_sign_in_leaves_ids_in_the_log_and_nothing_personal(committed, acme, v
     signed_in.post("/profile/", {"name": "", "language": "", "time_zone": "", "theme": "light"})
 
     text = "\n".join(log_lines)
-    assert "request_started" in text
+    assert "request_finished" in text
     assert str(acme.id) in text
     assert re.search(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-", text), "request ids"
     for secret in (

@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 import pytest
-from django.db import OperationalError
+from django.db import OperationalError, connections
 from django.utils import timezone
 from kombu.exceptions import OperationalError as BrokerError
 
@@ -16,6 +16,7 @@ from tenants.models import Domain, Operation, Tenant
 from tenants.schemas.making import existing_objects
 from tenants.selectors import get_operation
 from tenants.services import leases, operations
+from tenants.services.deletion import request_deletion
 from tenants.services.operations import claim_operation, run_operation
 from tenants.services.provisioning import Provisioning
 from tenants.steps import step_named, tenant_steps
@@ -158,6 +159,19 @@ def test_looking_for_leftovers_is_tried_again_when_it_cannot_be_done(asked, monk
     monkeypatch.setattr(kind, "find_leftovers", lambda self, tenant: _raise(failures.pop()) if failures else [])
 
     assert go(operation).status == Operation.Status.SUCCEEDED
+
+
+def test_behind_a_pooler_a_tenant_is_set_up_and_deleted_as_anywhere(asked, monkeypatch, operator, go):
+    """Tenants' statements are sent inside transactions: the pooler keeps no role between statements."""
+    monkeypatch.setitem(connections["default"].settings_dict["TENANCY"], "transaction_pooling", True)
+    made = go(asked())
+    assert (made.status, made.error) == (Operation.Status.SUCCEEDED, "")
+    slug = made.tenant.slug
+
+    deletion = request_deletion(tenant_id=made.tenant_id, typed_slug=slug, actor=operator, reason="x", now=True)
+    Operation.objects.filter(pk=deletion.pk).update(due_at=timezone.now())
+
+    assert go(deletion).status == Operation.Status.SUCCEEDED
 
 
 # Leases

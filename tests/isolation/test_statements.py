@@ -1,4 +1,4 @@
-"""Attacks from inside a tenant: as somebody who can send SQL of his own through Django's cursor, and with psycopg alone.
+"""Attacks by SQL from inside a tenant: as somebody who can send SQL of his own through Django's cursor, and with psycopg alone.
 
 What stays open is written down in docs/adr/0002-database-roles.md, and tested at the end.
 """
@@ -12,9 +12,11 @@ from core.tenancy import enter
 from core.tenancy.statements import StatementRefused
 from tests.support.raw import app_login, inside, superuser
 
+pytestmark = pytest.mark.usefixtures("road")
+
 
 @pytest.fixture(scope="module")
-def attacker(world):
+def attacker(world, road):
     """A raw connection in acme's role."""
     with inside(world.acme) as raw:
         yield raw
@@ -100,8 +102,24 @@ ONLY_RAW = [
     "SET session_replication_role = replica",
     "DO $$ BEGIN PERFORM 1; END $$",
     "DO LANGUAGE plpgsql $$ BEGIN SET ROLE {globex.role}; END $$",
+    "CREATE FUNCTION pg_temp.x() RETURNS text LANGUAGE sql AS $$ SELECT set_config('role', '{globex.role}', false) $$",
+    "CREATE FUNCTION x() RETURNS text LANGUAGE plpgsql SECURITY DEFINER AS $$ BEGIN RETURN 1; END $$",
+    "CREATE PROCEDURE x() LANGUAGE sql AS 'SELECT 1'",
+    "CREATE AGGREGATE x (int) (sfunc = int4pl, stype = int)",
+    "CREATE OPERATOR public.=== (function = int4eq, leftarg = int, rightarg = int)",
+    "CREATE RULE x AS ON SELECT TO people_person DO INSTEAD SELECT 1",
+    "CREATE CAST (int AS text) WITHOUT FUNCTION",
+    "CREATE EXTENSION vector",
+    "CREATE LANGUAGE x HANDLER y",
+    "COPY (SELECT * FROM {globex.schema}.people_person) TO STDOUT",
+    "COPY people_person FROM PROGRAM 'cat /etc/passwd'",
+    "ALTER TABLE public.tenants_tenant DISABLE ROW LEVEL SECURITY",
 ]
-DENIED = (errors.InsufficientPrivilege, errors.UndefinedObject)  # no such foreign data wrapper
+DENIED = (
+    errors.InsufficientPrivilege,
+    errors.UndefinedObject,  # no such foreign data wrapper
+    errors.ActiveSqlTransaction,  # behind a pooler some do not even get that far
+)
 
 
 @pytest.mark.parametrize("attack", FOREIGN + ONLY_RAW)
@@ -155,12 +173,11 @@ def test_functions_that_run_sql_open_nothing(attacker, world, attack):
     assert attacker.execute("SELECT current_user").fetchone() == (world.acme.role,)
 
 
-def test_a_tenant_sees_of_other_sessions_neither_statements_nor_addresses(world, attacker):
+def test_a_tenant_sees_of_other_sessions_neither_statements_nor_addresses(world):
     with app_login() as other:
-        other.execute("SELECT 'secret of the platform'")
-        seen = attacker.execute(
-            "SELECT query, client_addr FROM pg_stat_activity WHERE pid = %s", [other.info.backend_pid]
-        ).fetchone()
+        ((pid, _),) = other.execute("SELECT pg_backend_pid(), 'secret of the platform'").fetchall()
+        with inside(world.acme) as attacker:
+            seen = attacker.execute("SELECT query, client_addr FROM pg_stat_activity WHERE pid = %s", [pid]).fetchone()
 
     assert seen == ("<insufficient privilege>", None)
 
@@ -168,7 +185,7 @@ def test_a_tenant_sees_of_other_sessions_neither_statements_nor_addresses(world,
 def test_a_tenant_cannot_end_the_sessions_of_others(attacker):
     with app_login() as other:
         with pytest.raises(errors.InsufficientPrivilege):
-            attacker.execute("SELECT pg_terminate_backend(%s)", [other.info.backend_pid])
+            attacker.execute("SELECT pg_terminate_backend(%s)", other.execute("SELECT pg_backend_pid()").fetchone())
 
         assert other.execute("SELECT 1").fetchone() == (1,)
 
@@ -189,6 +206,9 @@ def test_a_tenants_own_migrations_and_partitions_are_out_of_its_reach(attacker):
 def test_the_apps_login_itself_sees_no_tenant(world):
     with app_login() as raw:
         for attack in (
+            f"SELECT set_config('role', '{world.globex.role}', false)",
+            f"SELECT set_config('search_path', '{world.globex.schema}', true)",
+            f"SELECT query_to_xml('SELECT * FROM {world.globex.schema}.people_person', true, true, '')",
             f"SELECT * FROM {world.acme.schema}.people_person",
             f"CREATE TABLE {world.acme.schema}.x (y int)",
             "CREATE TABLE public.x (y int)",
@@ -243,6 +263,96 @@ def test_the_app_may_take_on_tenants_roles_and_inherits_none(world):
     assert all(name.startswith("px_") for name, *_ in memberships)
     assert set(tenants) == {(False, True, False, False, False)}
     assert of_tenants == (0,)
+
+
+SEVERAL = [
+    "SELECT 1; SET ROLE {globex.role}",
+    "SELECT 1; RESET ROLE",
+    "SELECT 1;SELECT set_config('role', '{globex.role}', false)",
+    "SELECT 1 /* ; */ ; SET search_path = {globex.schema}",
+    "SELECT $$;$$; RESET ROLE",
+    "SELECT E'\\';' ; RESET ROLE --'",
+    "(SELECT 1); COMMIT; SET ROLE {globex.role}",
+    "SET LOCAL ROLE {globex.role}",
+    "SET SESSION AUTHORIZATION DEFAULT",
+    "RESET SESSION AUTHORIZATION",
+    "RESET ALL",
+    "DISCARD ALL",
+    "SET search_path = {globex.schema}",
+    "SET SESSION CHARACTERISTICS AS TRANSACTION READ WRITE",
+    "SET TRANSACTION SNAPSHOT '1'",
+    "COMMIT",
+    "ROLLBACK",
+    "PREPARE x AS SELECT 1",
+    "EXECUTE x",
+    "CALL x()",
+    "/* */ SET ROLE {globex.role}",
+    "-- \nSET ROLE {globex.role}",
+]
+
+
+@pytest.mark.parametrize("attack", SEVERAL)
+def test_what_would_change_the_role_is_never_sent_by_djangos_cursor(db, world, attack):
+    with enter(world.acme), connection.cursor() as cursor:
+        with pytest.raises(StatementRefused):
+            cursor.execute(statement_of(attack, world))
+        cursor.execute("SELECT current_user, current_schema()")
+
+        assert cursor.fetchone() == (world.acme.role, world.acme.schema)
+
+
+@pytest.mark.parametrize("attack", [text for text in FOREIGN if "globex" in text or "set_config" in text])
+def test_on_the_platforms_own_address_no_tenant_is_within_reach(db, world, attack):
+    """What runs as px_app itself: front page, console, the platform's tasks."""
+    with pytest.raises(DatabaseError, match=r"permission denied|does not exist"):
+        connection.cursor().execute(statement_of(attack, world))
+
+
+def test_a_path_into_another_schema_leads_to_nothing(db, world):
+    """The path may name any schema; it opens none."""
+    with inside(world.acme) as raw:
+        raw.execute(sql.SQL("SET search_path = {}").format(sql.Identifier(world.globex.schema)))
+
+        with pytest.raises((errors.UndefinedTable, errors.InsufficientPrivilege)):
+            raw.execute("SELECT * FROM people_person")
+        raw.execute(sql.SQL("SET search_path = {}").format(sql.Identifier(world.acme.schema)))
+
+
+# Rows in `public` that belong to tenants
+
+
+def test_every_table_of_public_shows_its_rows_to_the_platform_alone(world):
+    with superuser() as admin:
+        tables = admin.execute(
+            "SELECT relname, relrowsecurity FROM pg_class WHERE relnamespace = 'public'::regnamespace"
+            " AND relkind IN ('r', 'p') AND NOT relispartition"
+        ).fetchall()
+
+    assert {"tenants_tenant", "tenants_domain", "tenants_operation", "events_outbox"} <= {name for name, _ in tables}
+    assert [name for name, guarded in tables if not guarded] == []
+
+
+def test_a_grant_by_mistake_shows_a_tenant_no_row(world):
+    with superuser() as admin, admin.transaction(force_rollback=True):
+        for table in ("tenants_tenant", "tenants_domain", "tenants_operation", "audit_entry", "events_outbox"):
+            admin.execute(f"GRANT ALL ON public.{table} TO {world.acme.role}")
+        admin.execute(f"SET LOCAL ROLE {world.acme.role}")
+
+        rows = {
+            table: admin.execute(f"SELECT count(*) FROM public.{table}").fetchone()
+            for table in ("tenants_tenant", "tenants_domain", "tenants_operation", "audit_entry", "events_outbox")
+        }
+        changed = admin.execute("UPDATE public.tenants_tenant SET status = 'active'").rowcount
+
+    assert set(rows.values()) == {(0,)}
+    assert changed == 0
+
+
+def test_the_platform_sees_its_rows(db, world):
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM tenants_tenant")
+
+        assert cursor.fetchone()[0] >= 2
 
 
 # What stays open: docs/adr/0002-database-roles.md, "What it stops, and what not".

@@ -1,0 +1,1 @@
+"""One script for each promise about speed, each beside what a user would pick instead."""
