@@ -15,6 +15,7 @@ from core.errors import Unavailable
 from core.idempotency.models import IdempotencyKey
 from core.tenancy.cache import pattern_of
 from events.outbox.models import OutboxMessage
+from tenants.fleet.models import TenantRecord
 from tenants.models import Operation, OperationStep, Tenant
 from tenants.removal import TenantTrace
 from tenants.schemas.making import OPS
@@ -55,17 +56,20 @@ class RememberedCalls(TenantTrace):
 
 
 class PersonalData(TenantTrace):
-    """The first admin's name and address, in the tenant's row and in what steps of earlier operations said."""
+    """The first admin's name and address, in the tenant's row, and whatever errors and steps said, of which rows too."""
 
     key = "personal_data"
     label = _("Names and addresses of people in records")
 
     def count(self, tenant: Tenant) -> int:
-        return self._rows(tenant).count() + self._steps(tenant).count()
+        kept = self._rows(tenant), self._steps(tenant), self._operations(tenant), self._runs(tenant)
+        return sum(rows.count() for rows in kept)
 
     def remove(self, tenant: Tenant) -> None:
         self._rows(tenant).update(admin_name="", admin_email="")
         self._steps(tenant).update(detail="", error="")
+        self._operations(tenant).update(error="")
+        self._runs(tenant).update(error="")
 
     def _rows(self, tenant: Tenant) -> QuerySet[Tenant]:
         return Tenant.objects.filter(pk=tenant.pk).exclude(admin_name="", admin_email="")
@@ -73,6 +77,13 @@ class PersonalData(TenantTrace):
     def _steps(self, tenant: Tenant) -> QuerySet[OperationStep]:
         earlier = OperationStep.objects.filter(operation__tenant=tenant).exclude(operation__kind=Operation.Kind.DELETE)
         return earlier.exclude(detail="", error="")
+
+    def _operations(self, tenant: Tenant) -> QuerySet[Operation]:
+        return Operation.objects.filter(tenant=tenant).exclude(status__in=Operation.ACTIVE).exclude(error="")
+
+    def _runs(self, tenant: Tenant) -> QuerySet[TenantRecord]:
+        """PostgreSQL's errors quote the values that a migration stopped at."""
+        return TenantRecord.objects.using(OPS).filter(tenant_id=tenant.pk).exclude(error="")
 
 
 class CacheEntries(TenantTrace):

@@ -1,5 +1,6 @@
 """A folder for each bucket below one root: for installations of one machine. Folders have no keys."""
 
+import errno
 import os
 import shutil
 from collections.abc import Iterator
@@ -27,10 +28,20 @@ class BucketFolder(FileSystemStorage):
         except FileNotFoundError:
             return [], []
 
+    def _save(self, name: str, content: Any) -> str:
+        self._refuse_if_deleted()
+        return super()._save(name, content)  # type: ignore[no-any-return, misc]
+
     def _open(self, name: str, mode: str = "rb") -> Any:
         if "w" in mode:
+            self._refuse_if_deleted()
             Path(self.path(name)).parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         return super()._open(name, mode)  # type: ignore[misc]
+
+    def _refuse_if_deleted(self) -> None:
+        """Django would make the folder anew, and a deleted tenant would have a file again."""
+        if not Path(self.location).is_dir():
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), self.location)
 
 
 class FileStore:

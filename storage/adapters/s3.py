@@ -28,6 +28,7 @@ MISSING: Final = {"404", "NoSuchBucket", "NoSuchKey", "NotFound", "NoSuchEntity"
 OURS_ALREADY: Final = {"BucketAlreadyOwnedByYou", "BucketAlreadyExists", "EntityAlreadyExists"}
 NOT_YET: Final = {"403", "AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch"}
 TAKEN: Final = {"412", "PreconditionFailed", "ConditionalRequestConflict"}
+BUSY: Final = {"InternalError", "ServiceUnavailable", "SlowDown"}
 POLICY: Final = "own-bucket"
 SPOOL_BYTES: Final = 4 * 1024 * 1024  # a file that is read lies in memory up to here, on disk beyond
 PART_BYTES: Final = 8 * 1024 * 1024  # of a file that is written without knowing its length
@@ -244,7 +245,8 @@ class S3Store:
             for upload in self._call("s3", "list_multipart_uploads", Bucket=name).get("Uploads", []):
                 self._call("s3", "abort_multipart_upload", Bucket=name, Key=upload["Key"], UploadId=upload["UploadId"])
             while found := self._some_objects(name):
-                self._call("s3", "delete_objects", Bucket=name, Delete={"Objects": found, "Quiet": True})
+                answer = self._call("s3", "delete_objects", Bucket=name, Delete={"Objects": found, "Quiet": True})
+                _refuse_what_stays(answer)
             self._call("s3", "delete_bucket", Bucket=name)
         except FileNotFoundError:
             return  # it was gone before
@@ -364,6 +366,13 @@ class S3Store:
                 if accept and code_of(error) in accept:
                     return {}
                 raise
+
+
+def _refuse_what_stays(answer: dict[str, Any]) -> None:
+    """Raise what the server says of objects that it did not delete: with success as its answer for the whole."""
+    for error in answer.get("Errors", []):
+        code = str(error.get("Code", ""))
+        raise (Unavailable if code in BUSY else Rejected)(part="object storage", code=code)
 
 
 @cache

@@ -15,7 +15,7 @@ from django.db.backends.utils import CursorWrapper
 from psycopg import sql
 
 from core.tenancy import TenantRef
-from core.tenancy.names import APP_ROLE, OWNER_ROLE, TEMPLATE_SCHEMA
+from core.tenancy.names import APP_ROLE, OPS_ROLE, OWNER_ROLE, TEMPLATE_SCHEMA
 from tenants.schemas.making import OPS
 
 SEPARATOR: Final = "\x1f"
@@ -148,7 +148,7 @@ class Difference:
     def __str__(self) -> str:
         what = " ".join(
             part for part in (self.kind, ".".join(part for part in (self.table, self.name) if part)) if part
-        )
+        ).replace(SEPARATOR, " ")
         if not self.found:
             return f"{what} is missing"
         if not self.wanted:
@@ -258,8 +258,28 @@ def _shown(definition: str) -> str:
 
 
 def find_role_faults(refs: Iterable[TenantRef]) -> list[Difference]:
-    """Return what is wrong with the tenants' roles: missing, too mighty, or not px_app's to take on."""
+    """Return what is wrong with the tenants' roles: missing, too mighty, not px_app's to take on, or in company."""
     by_role = {ref.role: ref for ref in refs}
+    return [*_role_faults(by_role), *_memberships(by_role)]
+
+
+def _memberships(by_role: dict[str, TenantRef]) -> list[Difference]:
+    """Return roles that a tenant's role is in, and members of it beside px_app and its maker: their rights are shared."""
+    with connections[OPS].cursor() as cursor:
+        cursor.execute(
+            "SELECT roleid::regrole::text, member::regrole::text, grantor::regrole::text, w.role"
+            " FROM unnest(%s::text[]) w(role) JOIN pg_roles r ON r.rolname = w.role"
+            " JOIN pg_auth_members m ON m.member = r.oid OR m.roleid = r.oid AND m.member <> ALL(%s::regrole[])"
+            " ORDER BY 1, 2",
+            [list(by_role), [APP_ROLE, OPS_ROLE]],
+        )
+        return [
+            Difference(by_role[ours], "member", "", SEPARATOR.join((group, grantor)), member, "")
+            for group, member, grantor, ours in cursor.fetchall()
+        ]
+
+
+def _role_faults(by_role: dict[str, TenantRef]) -> list[Difference]:
     with connections[OPS].cursor() as cursor:
         cursor.execute(
             "SELECT w.role, CASE WHEN r.oid IS NULL THEN 'missing'"

@@ -18,6 +18,7 @@ from tenants.models import SchemaTemplate
 
 OPS = "ops"
 PARTITIONS_AHEAD = 2
+DROP_WAIT_S = 5
 
 
 @contextmanager
@@ -92,8 +93,12 @@ def grant_restrictions(role: str, *, unless_missing: bool = False) -> sql.Compos
 
 
 def drop_schema(ref: TenantRef) -> None:
-    """Drop the tenant's schema with everything in it, and the role. Safe to repeat."""
+    """Drop the tenant's schema with everything in it, and the role. Safe to repeat.
+
+    Raises OperationalError when somebody holds a table for longer than `DROP_WAIT_S`, instead of waiting for ever.
+    """
     with owner_cursor(ref) as cursor:
+        cursor.execute(f"SET LOCAL lock_timeout = '{DROP_WAIT_S * 1000:.0f}ms'")
         _run(cursor, "DROP SCHEMA IF EXISTS {schema} CASCADE", ref)
         with _login_role():
             _run(cursor, "DROP ROLE IF EXISTS {role}", ref)

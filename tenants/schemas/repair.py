@@ -9,6 +9,7 @@ from itertools import groupby
 from typing import NamedTuple
 
 from django.conf import settings
+from psycopg import sql
 
 from core.tenancy import TenantRef
 from core.tenancy.names import APP_ROLE, OPS_ROLE, OWNER_ROLE
@@ -16,6 +17,7 @@ from tenants.schemas.drift import SEPARATOR, Difference, quoted
 
 Statement = tuple[int, str]
 LOSES_DATA = "-- loses data\n"
+MAY_LOSE_DATA = "-- may lose data: look at what the cast makes of the values\n"
 (
     ROLE,
     OWNER,
@@ -162,7 +164,26 @@ def _column(one: Difference, drift: list[Difference]) -> Iterator[Statement]:
         yield COLUMN, f"{LOSES_DATA}{table} DROP COLUMN {name} CASCADE, ADD COLUMN {wanted.text(one.name)};"
         return
     for change in _column_changes(found, wanted, name):
-        yield COLUMN, f"{table} ALTER COLUMN {name} {change};"
+        note = MAY_LOSE_DATA if " USING " in change else ""
+        yield COLUMN, f"{note}{table} ALTER COLUMN {name} {change};"
+    if wanted.identity and not found.identity:
+        yield SEQUENCE, _behind_the_last(one.table, one.name)
+
+
+def _behind_the_last(table: str, column: str) -> str:
+    """Return what sets a new identity behind the rows that are there."""
+    return (
+        sql.SQL(
+            "SELECT setval(pg_get_serial_sequence({text}, {word}), coalesce(max({column}), 0) + 1, false) FROM {table};"
+        )
+        .format(
+            text=sql.Literal(quoted(table)),
+            word=sql.Literal(column),
+            column=sql.Identifier(column),
+            table=sql.Identifier(table),
+        )
+        .as_string(None)
+    )
 
 
 def _column_changes(found: _Column, wanted: _Column, name: str) -> Iterator[str]:
@@ -171,7 +192,9 @@ def _column_changes(found: _Column, wanted: _Column, name: str) -> Iterator[str]
     if found.identity and not wanted.identity:
         yield "DROP IDENTITY"
     if found.type != wanted.type:
-        yield f"TYPE {wanted.type} USING {name}::{wanted.kind}"
+        # without USING what does not fit is refused; a cast would cut it off
+        same = found.kind.partition("(")[0] == wanted.kind.partition("(")[0]
+        yield f"TYPE {wanted.type}" + ("" if same else f" USING {name}::{wanted.kind}")
     if found.not_null != wanted.not_null:
         yield "SET NOT NULL" if wanted.not_null == "t" else "DROP NOT NULL"
     if wanted.identity and not found.identity:
@@ -259,6 +282,12 @@ def _role(one: Difference, drift: list[Difference]) -> Iterator[Statement]:
         yield ROLE, f"ALTER ROLE {name} NOLOGIN NOSUPERUSER NOBYPASSRLS NOCREATEROLE NOCREATEDB;"
 
 
+def _member(one: Difference, drift: list[Difference]) -> Iterator[Statement]:
+    """`found` is the member; the names come quoted from PostgreSQL."""
+    group, grantor = one.name.split(SEPARATOR)
+    yield ROLE, f"REVOKE {group} FROM {one.found} GRANTED BY {grantor} CASCADE;"
+
+
 _REPAIRS: dict[str, Callable[[Difference, list[Difference]], Iterator[Statement]]] = {
     "table": _table,
     "column": _column,
@@ -269,4 +298,5 @@ _REPAIRS: dict[str, Callable[[Difference, list[Difference]], Iterator[Statement]
     "object": _object,
     "right": _right,
     "role": _role,
+    "member": _member,
 }

@@ -136,7 +136,7 @@ def undo_deletion(*, tenant_id: UUID, actor: Actor, reason: str = "", expected_v
 def delete_now(
     *, tenant_id: UUID, typed_slug: str, actor: Actor, reason: str, expected_version: int | None = None
 ) -> Operation:
-    """Let a deletion that waits for its grace period begin at once.
+    """Let a deletion that waits for its grace period begin at once, when every process has heard of it.
 
     Raises what `undo_deletion` does, and Invalid unless `typed_slug` is the slug and there is a reason.
     """
@@ -144,12 +144,12 @@ def delete_now(
     _check_typed(tenant, typed_slug)
     reason = checked_reason(reason)
     operation = _waiting_deletion(tenant)
-    operation.due_at = timezone.now()
+    operation.due_at = max(timezone.now(), operation.created_at + SETTLE)
     operation.save(update_fields=["due_at"])
     audit.record(
         actor=actor, action="tenant.deletion_hastened", target=tenant, reason=reason, operation=str(operation.pk)
     )
-    wake_a_worker(operation)
+    wake_a_worker(operation, delay_s=max(0.0, (operation.due_at - timezone.now()).total_seconds()))
     return operation
 
 
@@ -159,11 +159,13 @@ def _check_typed(tenant: Tenant, typed_slug: str) -> None:
 
 
 def _waiting_deletion(tenant: Tenant) -> Operation:
-    """Return the tenant's deletion, locked, so that no worker takes it meanwhile."""
-    deletions = Operation.objects.select_for_update().filter(tenant=tenant, kind=Operation.Kind.DELETE)
-    operation = deletions.filter(status__in=Operation.ACTIVE).first()
-    if operation is None:
-        raise TenantNotDeleting(slug=tenant.slug, status=tenant.get_status_display())
-    if operation.status != Operation.Status.PENDING:
+    """Return the tenant's deletion, locked, so that no worker takes it meanwhile.
+
+    One that has begun is not locked: its worker locks it before the tenant, and each would wait for the other.
+    """
+    deletions = Operation.objects.filter(tenant=tenant, kind=Operation.Kind.DELETE)
+    if waiting := deletions.select_for_update().filter(status=Operation.Status.PENDING).first():
+        return waiting
+    if deletions.filter(status__in=Operation.ACTIVE).exists():
         raise DeletionBegun(slug=tenant.slug)
-    return operation
+    raise TenantNotDeleting(slug=tenant.slug, status=tenant.get_status_display())

@@ -8,6 +8,7 @@ import os
 import random
 import socket
 import threading
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -49,6 +50,10 @@ TRANSIENT = (
 )
 ADOPT, CLEAN = "adopt", "clean"  # answers to leftovers, in an operation's inputs
 log = structlog.get_logger(__name__)
+
+
+class WorkerLost(Exception):
+    """No attempt at a step came to an end: whoever tries it is ended, by lack of memory for example."""
 
 
 def begin_operation(
@@ -183,10 +188,7 @@ class _Run:
                 continue
             if self.lease.lost.is_set() or not self._run_step(row):
                 return
-        with self.lease.held():
-            self._end(Operation.Status.SUCCEEDED)
-            self.kind.succeeded(self.operation)
-        log.info("operation_ended", kind=self.operation.kind, status=self.operation.status)
+        self._finish(Operation.Status.SUCCEEDED, self.kind.succeeded)
 
     def _look_for_leftovers(self, rows: list[OperationStep]) -> bool:
         """Look for things of an earlier life before the first step: nothing is touched unless an operator said what to do."""
@@ -242,6 +244,11 @@ class _Run:
         return {"operation": str(self.operation.pk), "leftovers": _names(found)}
 
     def _run_step(self, row: OperationStep) -> bool:
+        if row.status == OperationStep.Status.RUNNING and row.attempt >= self.kind.max_attempts:
+            self._retry_or_fail(
+                row, WorkerLost(_("Its worker was ended %(n)d times in the middle of it.") % {"n": row.attempt})
+            )
+            return False
         row.status, row.attempt, row.started_at = (
             OperationStep.Status.RUNNING,
             row.attempt + 1,
@@ -298,14 +305,14 @@ class _Run:
         for row in reversed([row for row in begun if looked and row.key not in adopted]):
             if self.lease.lost.is_set() or not self._undo_step(row):
                 return
-        with self.lease.held():
-            self._end(Operation.Status.FAILED)
-            self.kind.failed(self.operation)
-        log.info("operation_ended", kind=self.operation.kind, status=self.operation.status)
+        self._finish(Operation.Status.FAILED, self.kind.failed)
 
     def _undo_step(self, row: OperationStep) -> bool:
         if row.status != OperationStep.Status.UNDOING:
             row.status, row.attempt = OperationStep.Status.UNDOING, 0
+        if row.attempt >= UNDO_ATTEMPTS:  # none of them came to an end
+            self._get_stuck()
+            return False
         row.attempt += 1
         self._save(row, "status", "attempt")
         try:
@@ -326,6 +333,23 @@ class _Run:
         return True
 
     # -- ends
+
+    def _finish(self, status: Operation.Status, what_is_due: Callable[[Operation], None]) -> None:
+        """End it with what its kind does then; what fails for good there is an operator's to answer, too."""
+        before = self.operation.status
+        try:
+            with self.lease.held():
+                self._end(status)
+                what_is_due(self.operation)
+        except (LeaseLost, *TRANSIENT):
+            raise
+        except Exception as error:
+            log.exception("operation_not_ended", kind=self.operation.kind)
+            self.operation.status = before
+            self._note(error)
+            self._get_stuck()
+            return
+        log.info("operation_ended", kind=self.operation.kind, status=self.operation.status)
 
     def _end(self, status: Operation.Status) -> None:
         self.operation.status, self.operation.finished_at = status, timezone.now()
@@ -365,7 +389,11 @@ def _backoff_s(attempt: int) -> float:
 
 
 def describe_error(error: Exception) -> str:
-    """Return a sentence for operators: our own errors speak for themselves, others show their class."""
+    """Return a sentence for operators: our own errors speak for themselves, others show their class.
+
+    Of an outside system it is said which one, and its own word for what it refused.
+    """
     if isinstance(error, PlexicaError):
-        return str(error)
+        outside = ": ".join(str(error.facts[name]) for name in ("part", "code") if error.facts.get(name))
+        return f"{error} ({outside})" if outside else str(error)
     return _("%(kind)s: %(text)s") % {"kind": type(error).__name__, "text": str(error)[:500]}

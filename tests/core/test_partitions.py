@@ -107,3 +107,43 @@ def test_every_tenant_gets_its_coming_partitions(committed, acme):
     with enter(acme), connections["ops"].cursor() as cursor:
         cursor.execute("SELECT to_regclass(%s) IS NOT NULL", [f"audit_entry_{datetime.now(tz=UTC):%Y%m}"])
         assert cursor.fetchone() == (True,)
+
+
+def test_one_tenant_without_a_schema_keeps_no_other_from_its_partitions(new_tenant, monkeypatch):
+    """Its deletion took the schema and goes on with what comes after."""
+    from tenants.models import Tenant
+    from tenants.schemas import making
+    from tenants.services import partitions
+
+    half_deleted, other = new_tenant(), new_tenant()
+    Tenant.objects.filter(pk=half_deleted.pk).update(status="deleting")
+    making.drop_schema(half_deleted.ref)
+    seen = []
+    make = partitions.make_partitions
+    monkeypatch.setattr(
+        partitions, "make_partitions", lambda *args, **more: seen.append(args[1].slug) or make(*args, **more)
+    )
+
+    partitions.keep_tenant_partitions_ahead()
+
+    assert {half_deleted.slug, other.slug} <= set(seen)
+
+
+def test_what_fails_in_one_tenant_is_raised_behind_all_others(new_tenant, monkeypatch):
+    from tenants.services import partitions
+
+    broken, other = new_tenant(), new_tenant()
+    seen = []
+
+    def make(cursor, ref, *, now):
+        seen.append(ref.slug)
+        if ref.slug == broken.slug:
+            raise LookupError("no such table")
+        return []
+
+    monkeypatch.setattr(partitions, "make_partitions", make)
+
+    with pytest.raises(LookupError):
+        partitions.keep_tenant_partitions_ahead()
+
+    assert {broken.slug, other.slug} <= set(seen)

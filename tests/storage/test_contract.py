@@ -1,13 +1,17 @@
 """What every adapter of object storage does alike: the real S3 server with tenants' keys, and folders."""
 
 import hashlib
+import secrets
 import threading
+import time
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.core.exceptions import SuspiciousFileOperation
 from django.core.files.base import ContentFile, File
 
 from core.errors import Rejected
+from storage.adapters.s3 import _own_client
 from tests.support.threads import run_together
 
 MB = 1024 * 1024
@@ -49,6 +53,37 @@ def test_what_is_in_a_bucket_is_measured_and_a_large_one_only_in_part(adapter, n
     assert (empty.objects, empty.size_bytes, empty.is_complete) == (0, 0, True)
     assert (whole.objects, whole.size_bytes, whole.is_complete) == (2, 6, True)
     assert part.objects >= 1
+
+
+def test_what_is_saved_into_a_deleted_bucket_does_not_bring_it_back(adapter, new_bucket, opened):
+    """A request that was under way when its tenant was deleted."""
+    name = new_bucket()
+    files = opened(name)
+    adapter.delete_bucket_with_contents(name)
+
+    for path in ("a.txt", "deep/er/b.txt"):
+        with pytest.raises((FileNotFoundError, Rejected)):
+            files.save(path, ContentFile(b"x"))
+
+    assert not adapter.bucket_exists(name)
+
+
+@pytest.mark.parametrize("adapter", ["s3"], indirect=True)
+def test_a_file_that_may_not_be_deleted_ends_the_attempt(adapter, settings):
+    """S3 answers success for the whole, and the file is listed again and again."""
+    name = f"px-testing-{secrets.token_hex(6)}"
+    client = _own_client("s3", settings.S3_ENDPOINT_URL, settings.S3_ACCESS_KEY, settings.S3_SECRET_KEY)
+    client.create_bucket(Bucket=name, ObjectLockEnabledForBucket=True)
+    until = datetime.now(UTC) + timedelta(seconds=3)
+    client.put_object(Bucket=name, Key="a", Body=b"x", ObjectLockMode="COMPLIANCE", ObjectLockRetainUntilDate=until)
+
+    with pytest.raises(Rejected) as refusal:
+        adapter.delete_bucket_with_contents(name)
+
+    assert refusal.value.facts["code"] == "AccessDenied"
+    time.sleep(max(0.0, (until - datetime.now(UTC)).total_seconds()) + 1)
+    adapter.delete_bucket_with_contents(name)
+    assert not adapter.bucket_exists(name)
 
 
 @pytest.mark.parametrize("name", ["../up", "a/b", "a..b/../c", "UPPER", "x", ""])

@@ -1,6 +1,7 @@
 """Whatever somebody changes in a tenant's schema by hand is found, named, and taken away by the SQL of `--repair`."""
 
 import pytest
+from psycopg.errors import StringDataRightTruncation
 
 from core.tenancy.names import APP_ROLE
 from tenants.models import Tenant
@@ -113,7 +114,7 @@ def test_every_drift_is_found_and_its_repair_takes_it_away(admin, tenant, change
     assert [str(one) for one in find_drift(refs())] == [], script
 
 
-@pytest.mark.parametrize("fault", ["missing", "LOGIN", "CREATEROLE", "inherits", "nobody's"])
+@pytest.mark.parametrize("fault", ["missing", "LOGIN", "CREATEROLE", "inherits", "nobody's", "an owner", "shared"])
 def test_faults_of_roles_are_found_and_repaired(admin, make_tenant, fault):
     tenant = make_tenant()
     role = f'"{tenant.role_name}"'
@@ -121,11 +122,49 @@ def test_faults_of_roles_are_found_and_repaired(admin, make_tenant, fault):
         "missing": f"DROP OWNED BY {role}; DROP ROLE {role}",
         "inherits": f"GRANT {role} TO {APP_ROLE} WITH INHERIT TRUE GRANTED BY px_ops",
         "nobody's": f"REVOKE {role} FROM {APP_ROLE} GRANTED BY px_ops",
+        "an owner": f"GRANT px_owner TO {role}",
+        "shared": f"GRANT {role} TO pg_monitor",
     }.get(fault, f"ALTER ROLE {role} {fault}")
     admin.execute(change)
 
     found = [*find_role_faults(refs()), *find_drift(refs())]
     admin.execute(repair_script(found))
 
-    assert {one.kind for one in found} >= {"role"}
+    assert {one.kind for one in found} & {"role", "member"}
     assert [*find_role_faults(refs()), *find_drift(refs())] == []
+
+
+def test_a_repair_cuts_nothing_off(admin, tenant):
+    """A longer column is made short again only if every value fits."""
+    role = f"{tenant.schema_name}.people_role"
+    admin.execute(f"ALTER TABLE {role} ALTER COLUMN label TYPE varchar(200)")
+    admin.execute(f"UPDATE {role} SET label = repeat('x', 100) WHERE name = 'guest'")
+    script = repair_script(find_drift(refs()))
+
+    with pytest.raises(StringDataRightTruncation):
+        admin.execute(script)
+
+    admin.execute("ROLLBACK")
+    label = admin.execute(f"SELECT length(label) FROM {role} WHERE name = 'guest'").fetchone()
+    admin.execute(f"UPDATE {role} SET label = 'Guest' WHERE name = 'guest'")
+    admin.execute(script)
+    assert label == (100,)
+    assert find_drift(refs()) == []
+
+
+def test_a_repaired_identity_begins_behind_the_rows_that_are_there(admin, tenant):
+    run_in(admin, tenant, "ALTER TABLE django_migrations ALTER COLUMN id DROP IDENTITY")
+
+    admin.execute(repair_script(find_drift(refs())))
+
+    run_in(admin, tenant, "INSERT INTO django_migrations (app, name, applied) VALUES ('x', 'y', now())")
+    run_in(admin, tenant, "DELETE FROM django_migrations WHERE app = 'x'")
+
+
+def test_a_cast_that_may_lose_data_says_so(admin, tenant):
+    run_in(admin, tenant, "ALTER TABLE people_person ALTER COLUMN email TYPE text")
+
+    script = repair_script(find_drift(refs()))
+    admin.execute(script)
+
+    assert "-- may lose data" in script

@@ -1,7 +1,11 @@
 """Deletion: stopped at once, called off until it begins, and never reported done while anything is left."""
 
+import os
+import threading
+import time
 from datetime import timedelta
 
+import psycopg
 import pytest
 from django.conf import settings
 from django.core.cache import cache
@@ -23,13 +27,16 @@ from tenants.errors import (
     TenantNotActive,
     TenantNotDeleting,
 )
+from tenants.fleet.models import Run, TenantRecord
 from tenants.models import Domain, Operation, Tenant
 from tenants.removal import tenant_traces, what_is_left
+from tenants.schemas import making
 from tenants.schemas.making import existing_objects
 from tenants.selectors import get_operation, is_slug_free, proof_of
 from tenants.services.answers import retry_operation
-from tenants.services.deletion import Deletion, delete_now, request_deletion, undo_deletion
+from tenants.services.deletion import SETTLE, Deletion, delete_now, request_deletion, undo_deletion
 from tenants.services.lifecycle import reactivate_tenant, suspend_tenant
+from tenants.services.operations import run_operation
 from tenants.steps import step_named, tenant_steps
 from tests.support import people
 from tests.support.threads import run_together
@@ -160,12 +167,21 @@ def test_now_is_soon_and_written_down(tenant, operator, go, monkeypatch):
 
 def test_a_waiting_deletion_can_be_hastened(tenant, operator, go):
     operation = ask(tenant, operator)
+    Operation.objects.filter(pk=operation.pk).update(created_at=timezone.now() - timedelta(seconds=5))
 
     delete_now(tenant_id=tenant.pk, typed_slug=tenant.slug, actor=operator, reason="They wait for it")
 
     assert go(operation).status == Operation.Status.SUCCEEDED
     entry = AuditEntry.objects.get(action="tenant.deletion_hastened", target_id=tenant.pk)
     assert (entry.actor_id, entry.reason) == (operator.id, "They wait for it")
+
+
+def test_a_hasty_deletion_waits_until_every_process_has_heard_of_it(tenant, operator):
+    operation = ask(tenant, operator)
+
+    hastened = delete_now(tenant_id=tenant.pk, typed_slug=tenant.slug, actor=operator, reason="At once")
+
+    assert hastened.due_at - operation.created_at >= SETTLE
 
 
 @pytest.mark.parametrize(
@@ -237,7 +253,103 @@ def test_a_deleted_tenant_is_deleted_no_second_time(tenant, operator, go):
         ask(tenant, operator)
 
 
+def test_calling_off_what_is_about_to_end_stops_neither(tenant, operator, monkeypatch):
+    operation = begin(ask(tenant, operator))
+    ending = threading.Event()
+    succeeded = Deletion.succeeded
+
+    def slowly(kind, operation):
+        ending.set()
+        time.sleep(1.5)
+        succeeded(kind, operation)
+
+    monkeypatch.setattr(Deletion, "succeeded", slowly)
+
+    ran, called_off = run_together(
+        lambda: run_operation(operation.pk),
+        lambda: ending.wait(20) and undo_deletion(tenant_id=tenant.pk, actor=operator),
+    )
+
+    assert ran is True
+    assert isinstance(called_off, DeletionBegun)
+    assert status_of(tenant) == Tenant.Status.DELETED
+
+
+# It always comes to an end, or to an operator
+
+
+def test_whoever_holds_a_table_does_not_hold_the_worker(tenant, operator, go, quick, monkeypatch):
+    """A report that somebody left open: the step fails in time and says why, and is tried again."""
+    monkeypatch.setattr(making, "DROP_WAIT_S", 0.2)
+    monkeypatch.setattr(Deletion, "max_attempts", 2)
+    operation = begin(ask(tenant, operator))
+    with psycopg.connect(os.environ["PLEXICA_DATABASE_OPS_URL"]) as holder:
+        holder.execute(f'SET ROLE px_owner; LOCK TABLE "{tenant.schema_name}".people_person IN ACCESS SHARE MODE')
+        stuck = go(operation)
+        assert (stuck.status, stuck.steps.get(key="schema").status) == (Operation.Status.STUCK, "failed")
+        assert "lock timeout" in stuck.error
+
+    retry_operation(operation_id=stuck.pk, actor=operator)
+
+    assert go(stuck).status == Operation.Status.SUCCEEDED
+
+
+def test_an_error_at_the_very_end_is_shown_to_an_operator(tenant, operator, go, monkeypatch):
+    monkeypatch.setattr(Deletion, "succeeded", lambda kind, operation: _raise(ZeroDivisionError("x")))
+
+    stuck = go(begin(ask(tenant, operator)))
+
+    assert (stuck.status, stuck.error, stuck.resumes_as) == (Operation.Status.STUCK, "ZeroDivisionError: x", "running")
+    assert status_of(tenant) == Tenant.Status.DELETING
+    monkeypatch.undo()
+    retry_operation(operation_id=stuck.pk, actor=operator)
+    assert go(stuck).status == Operation.Status.SUCCEEDED
+
+
+class Killed(BaseException):
+    """The process is gone: nothing of it catches this."""
+
+
+def test_a_step_that_ends_its_worker_each_time_is_shown_to_an_operator(tenant, operator, monkeypatch):
+    operation = begin(ask(tenant, operator))
+    monkeypatch.setattr(type(step_named("bucket")), "undo", lambda self, tenant: _raise(Killed))
+
+    for _ in range(Deletion.max_attempts):
+        with pytest.raises(Killed):
+            run_operation(operation.pk)
+        Operation.objects.filter(pk=operation.pk).update(lease_until=None)
+    run_operation(operation.pk)
+
+    stuck = get_operation(operation.pk)
+    assert (stuck.status, stuck.steps.get(key="bucket").status) == (Operation.Status.STUCK, "failed")
+    assert str(Deletion.max_attempts) in stuck.error
+
+
+def test_what_an_outside_system_refuses_is_said_by_its_own_word(tenant, operator, go, monkeypatch):
+    refused = Rejected(part="object storage", code="AccessDenied")
+    monkeypatch.setattr(type(step_named("bucket")), "undo", lambda self, tenant: _raise(refused))
+
+    stuck = go(begin(ask(tenant, operator)))
+
+    assert stuck.status == Operation.Status.STUCK
+    assert stuck.error.endswith("(object storage: AccessDenied)")
+
+
 # Never reported done while anything is left
+
+
+def test_what_errors_quoted_of_the_rows_goes_too(tenant, operator, go):
+    quoted = "Key (email)=(ada@acme.example) is duplicated."
+    tenant.operations.update(error=quoted)
+    run = Run.objects.using("ops").create(started_by="x", migrations_hash="x")
+    record = TenantRecord.objects.using("ops").create(run=run, tenant_id=tenant.pk, slug=tenant.slug, error=quoted)
+
+    go(begin(ask(tenant, operator)))
+
+    record.refresh_from_db()
+    assert record.error == ""
+    assert not tenant.operations.exclude(error="").exists()
+    run.delete()
 
 
 @pytest.mark.parametrize("key", [step.key for step in tenant_steps() if step.makes])

@@ -289,5 +289,5 @@ def test_a_worker_that_hears_of_its_lost_lease_begins_no_other_step(asked, monke
 
 
 def test_an_error_of_ours_speaks_for_itself_and_others_show_their_class():
-    assert operations.describe_error(Unavailable(part="x")) == str(Unavailable.detail)
+    assert operations.describe_error(Unavailable(part="x")) == f"{Unavailable.detail} (x)"
     assert operations.describe_error(KeyError("x")) == "KeyError: 'x'"
