@@ -130,7 +130,12 @@ class CloneForm(ExportForm):
         help_text=_("Names address and realm; it can never change."),
         widget=forms.TextInput(attrs={"autofocus": True, "autocapitalize": "none", "spellcheck": "false"}),
     )
-    name = forms.CharField(label=_("The copy’s name"), max_length=120, required=False)
+    name = forms.CharField(
+        label=_("The copy’s name"),
+        max_length=120,
+        required=False,
+        help_text=_("The tenant’s if left empty; of a masked copy, the slug."),
+    )
     admin_email = forms.EmailField(
         label=_("First admin’s e-mail"),
         required=False,

@@ -62,7 +62,7 @@ def tenant_export(request: OperatorRequest, slug: str) -> HttpResponse:
 def tenant_clone(request: OperatorRequest, slug: str) -> HttpResponse:
     """Make a copy of a tenant; the copy's page shows how it is set up."""
     tenant = get_tenant(slug)
-    form = CloneForm(request.POST or None, version=tenant.version, initial={"name": tenant.name})
+    form = CloneForm(request.POST or None, version=tenant.version)
     asked: list[Operation] = []
     who: dict[str, Any] = {"tenant_id": tenant.pk, "actor": request.user.actor}
     if carried_out(form, request, lambda: asked.append(request_clone(**who, **form.said))):
