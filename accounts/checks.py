@@ -18,8 +18,6 @@ class RealmCheck(TenantCheck):
     label = gettext_lazy("Realm")
 
     def name_of(self, tenant: Tenant) -> str:
-        if tenant.status not in (Tenant.Status.ACTIVE, Tenant.Status.SUSPENDED):
-            return ""
         with enter(tenant.ref):
             try:
                 return current_realm().issuer

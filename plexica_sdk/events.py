@@ -121,3 +121,12 @@ class SessionStarted(Event):
 
     name = "plexica.session.started"
     person_id: UUID
+
+
+@dataclass(frozen=True, kw_only=True)
+class TenantExported(Event):
+    """There is an archive of everything that the tenant has."""
+
+    name = "plexica.tenant.exported"
+    tenant_id: UUID
+    operation_id: UUID

@@ -73,11 +73,12 @@ def roles() -> Iterator[Line]:
             yield Line("fail", "roles", f"{name} may more or less than it should", SET_UP)
         else:
             yield Line("ok", "roles", f"{name} is as it should be")
-    still_open = login.what_is_open(connections[OPS].connection)
+    connections["default"].ensure_connection()
+    still_open = login.what_is_open(connections["default"].connection)  # of the app's login, not of ours
     if still_open:
-        yield Line("warn", "roles", f"PUBLIC still has {', '.join(still_open)}", SET_UP)
+        yield Line("warn", "roles", f"the app's login still has {', '.join(still_open)}", SET_UP)
     else:
-        yield Line("ok", "roles", "PUBLIC has no right that changes roles")
+        yield Line("ok", "roles", "the app's login has no right that changes roles")
     ((count,),) = _ask("SELECT count(*) FROM pg_roles")
     if count > MOST_ROLES:
         yield Line("warn", "roles", f"{count} roles on the server: each GRANT costs every connection", "add a cell")

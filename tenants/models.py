@@ -143,6 +143,9 @@ class Operation(models.Model):
     class Kind(models.TextChoices):
         PROVISION = "provision", _("Set up")
         DELETE = "delete", _("Deletion")
+        EXPORT = "export", _("Export")
+        IMPORT = "import", _("Import")
+        CLONE = "clone", _("Copy")
 
     class Status(models.TextChoices):
         PENDING = "pending", _("Waiting")

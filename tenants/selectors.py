@@ -55,8 +55,8 @@ def _is_id(text: str) -> bool:
 
 
 def count_tenants_created(*, since: datetime) -> int:
-    """Return how many tenants were asked for since a moment, whatever became of them."""
-    return Tenant.objects.filter(created_at__gte=since).count()
+    """Return how many tenants were asked for since a moment and are not deleted."""
+    return Tenant.objects.filter(created_at__gte=since).exclude(status=Tenant.Status.DELETED).count()
 
 
 def is_slug_free(slug: str) -> bool:

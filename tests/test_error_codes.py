@@ -13,7 +13,7 @@ from core.errors import PlexicaError
 from core.web.problems import REFUSALS, UNKNOWN
 
 ROOT = Path(__file__).resolve().parent.parent
-ROOMS = ("accounts", "core", "events", "storage", "superadmin", "tenants", "workspace")
+ROOMS = ("accounts", "archives", "core", "events", "storage", "superadmin", "tenants", "workspace")
 
 
 def rows_of(page: str) -> list[tuple[str, str]]:

@@ -58,7 +58,7 @@ def refuse_pooler(connection: Connection[Any], alias: str) -> None:
 
 
 def what_is_open(connection: Connection[Any]) -> list[str]:
-    """Return which rights PUBLIC still has that would let a statement change its role."""
+    """Return which rights the connection's login still has that would let a statement change its role."""
     row = connection.execute(_OPEN).fetchone()
     return list(row[0]) if row else []
 

@@ -47,3 +47,8 @@ def role_name(tenant_id: UUID, installation: str) -> str:
 def bucket_name(tenant_id: UUID, installation: str) -> str:
     """Return the name of the tenant's bucket: 3-63 characters of a-z0-9-, as S3 wants it."""
     return f"px-{installation}-{tenant_code(tenant_id)}"
+
+
+def archive_bucket_name(installation: str) -> str:
+    """Return the name of the platform's bucket for archives. No tenant's code has eight characters."""
+    return f"px-{installation}-archives"

@@ -3,6 +3,7 @@
 from plexica.settings.access import *  # noqa: F403
 from plexica.settings.api import *  # noqa: F403
 from plexica.settings.apps import *  # noqa: F403
+from plexica.settings.archives import *  # noqa: F403
 from plexica.settings.database import *  # noqa: F403
 from plexica.settings.environment import BASE_DIR  # noqa: F401
 from plexica.settings.logs import *  # noqa: F403

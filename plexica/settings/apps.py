@@ -17,6 +17,7 @@ PLATFORM_APPS = [
     "accounts.operators",
     "core.idempotency",
     "events.outbox",
+    "archives",
 ]
 PEOPLE_APPS = [
     "tenants.preferences",
@@ -122,8 +123,11 @@ TENANT_TRACES = [
 OPERATION_KINDS = {
     "provision": "tenants.services.provisioning.Provisioning",
     "delete": "tenants.services.deletion.Deletion",
+    "export": "archives.services.exports.Export",
+    "import": "archives.services.imports.Import",
+    "clone": "archives.services.imports.Clone",
 }
-DELETION_EXPORT_STEP = ""  # the step that a deletion with an export begins with
+DELETION_EXPORT_STEP = "archives.steps.ArchiveBeforeDeletionStep"  # the step that a deletion with an export begins with
 # The parts of a tenant that the console can look at, in this order.
 TENANT_CHECKS = [
     "tenants.infrastructure.AddressCheck",

@@ -65,7 +65,7 @@ CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_REJECT_ON_WORKER_LOST = True
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_TASK_DEFAULT_QUEUE = "default"
-CELERY_TASK_ROUTES = {"tenants.tasks.*": {"queue": "operations"}}
+CELERY_TASK_ROUTES = {"tenants.tasks.*": {"queue": "operations"}, "archives.tasks.*": {"queue": "operations"}}
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": 3600, "socket_connect_timeout": 2, "socket_timeout": 30}
 CELERY_TASK_PUBLISH_RETRY_POLICY = {"max_retries": 2, "interval_start": 0.1, "interval_step": 0.2}
@@ -74,6 +74,7 @@ CELERY_BEAT_SCHEDULE = {
     # the table is the truth, a message only a hint: what nobody picked up is found here
     "run-due-operations": {"task": "tenants.tasks.run_due_operations", "schedule": 5.0, "options": {"expires": 5}},
     "keep-partitions-ahead": {"task": "tenants.tasks.keep_partitions_ahead", "schedule": 6 * 3600.0},
+    "remove-old-archives": {"task": "archives.tasks.remove_old_archives", "schedule": 6 * 3600.0},
     "clear-old-rows": {"task": "accounts.tasks.clear_old_rows", "schedule": 24 * 3600.0},
 }
 CELERY_BEAT_SCHEDULE_FILENAME = "var/celerybeat-schedule"

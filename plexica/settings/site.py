@@ -1,6 +1,7 @@
 """Addresses, secrets, cookies, browser security."""
 
 import ipaddress
+import tomllib
 from typing import Literal
 from urllib.parse import urlsplit
 
@@ -10,6 +11,7 @@ from pydantic import Field, field_validator, model_validator
 
 from plexica.settings.environment import BASE_DIR, Environment, check_port, load
 
+VERSION: str = tomllib.loads((BASE_DIR / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
 SAFE_PASSWORD_ITERATIONS = 600_000
 
 

@@ -19,6 +19,6 @@ document.addEventListener("change", ({ target }) => {
   if (target.matches("[data-px-pick-all]")) for (const pick of picks()) pick.checked = target.checked;
   if (target.matches("[data-px-pick-all], .plx-pick input")) count();
 });
-document.addEventListener("reset", ({ target }) => target.matches(".plx-dock") && setTimeout(count));
+document.addEventListener("reset", ({ target }) => target.matches("#bulk") && setTimeout(count));
 document.addEventListener("htmx:afterSettle", count);
 addEventListener("pageshow", count);

@@ -6,14 +6,14 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, BinaryIO, Final
 
 from django.conf import settings
 from django.core.files.storage import FileSystemStorage
 
 from core.errors import Rejected, Unavailable
 from storage.adapters.port import BucketSize, Key
-from storage.names import checked_bucket
+from storage.names import checked_bucket, checked_name
 
 _NO_KEYS: Final = "a folder has no keys"
 
@@ -91,6 +91,31 @@ class FileStore:
         return BucketFolder(
             location=str(self._folder(bucket)), file_permissions_mode=0o600, directory_permissions_mode=0o700
         )
+
+    @contextmanager
+    def write(self, bucket: str, name: str) -> Iterator[BinaryIO]:
+        path = self._file(bucket, name)
+        unfinished = path.with_name(f"{path.name}.unfinished")
+        with _translated():
+            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+            with os.fdopen(descriptor, "wb") as file:
+                yield file
+            unfinished.replace(path)
+
+    @contextmanager
+    def read(self, bucket: str, name: str) -> Iterator[BinaryIO]:
+        with self._file(bucket, name).open("rb") as file:
+            yield file
+
+    def delete_file(self, bucket: str, name: str) -> None:
+        path = self._file(bucket, name)
+        with _translated():
+            path.unlink(missing_ok=True)
+            path.with_name(f"{path.name}.unfinished").unlink(missing_ok=True)
+
+    def _file(self, bucket: str, name: str) -> Path:
+        return self._folder(bucket) / checked_name(name)
 
     def _folder(self, name: str) -> Path:
         return Path(settings.STORAGE_ROOT) / checked_bucket(name)

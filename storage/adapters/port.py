@@ -4,8 +4,9 @@ An adapter raises `core.errors.Unavailable` when the outcome is unknown (every c
 repeating is useless.
 """
 
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import BinaryIO, Protocol
 
 from django.core.files.storage import Storage
 
@@ -64,3 +65,15 @@ class ObjectStore(Protocol):
 
     def files(self, bucket: str, key: Key | None) -> Storage:
         """Return a storage for the files of one bucket, opened with its own key. Safe for many threads."""
+
+    def write(self, bucket: str, name: str) -> AbstractContextManager[BinaryIO]:
+        """Write a file of a bucket of the platform's own, of any length, in bounded memory.
+
+        It is there, in place of an older one, when the block ends well; otherwise nothing is.
+        """
+
+    def read(self, bucket: str, name: str) -> AbstractContextManager[BinaryIO]:
+        """Read a file of a bucket of the platform's own from its beginning. Raises FileNotFoundError."""
+
+    def delete_file(self, bucket: str, name: str) -> None:
+        """Delete a file of a bucket of the platform's own, and what writing it left unfinished. Safe to repeat."""

@@ -3,12 +3,13 @@
 The holder of a bucket's keys is an IAM user of the bucket's name; its one policy names that bucket.
 """
 
+import io
 import json
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from functools import cache
-from typing import Any, Final
+from typing import Any, BinaryIO, Final, cast
 
 import boto3
 from boto3.exceptions import S3UploadFailedError
@@ -21,7 +22,7 @@ from storages.backends.s3 import S3Storage
 
 from core.errors import PlexicaError, Rejected, Unavailable
 from storage.adapters.port import BucketSize, Key
-from storage.names import checked_bucket, content_type_of
+from storage.names import checked_bucket, checked_name, content_type_of
 
 MISSING: Final = {"404", "NoSuchBucket", "NoSuchKey", "NotFound", "NoSuchEntity"}
 OURS_ALREADY: Final = {"BucketAlreadyOwnedByYou", "BucketAlreadyExists", "EntityAlreadyExists"}
@@ -30,6 +31,7 @@ TAKEN: Final = {"412", "PreconditionFailed", "ConditionalRequestConflict"}
 BUSY: Final = {"InternalError", "ServiceUnavailable", "SlowDown"}
 POLICY: Final = "own-bucket"
 SPOOL_BYTES: Final = 4 * 1024 * 1024  # a file that is read lies in memory up to here, on disk beyond
+PART_BYTES: Final = 8 * 1024 * 1024  # of a file that is written without knowing its length
 
 _session_lock = threading.Lock()  # boto3's sessions make one client at a time; the clients serve any thread
 
@@ -180,6 +182,49 @@ class BucketFiles(S3Storage):  # type: ignore[misc]
             return super().get_modified_time(name)
 
 
+class Upload(io.RawIOBase):
+    """A file that is sent in parts while it is written, and exists when `complete` was called."""
+
+    def __init__(self, call: Callable[..., Any]) -> None:
+        self._call = call
+        self._id = call("create_multipart_upload", ContentType="application/octet-stream")["UploadId"]
+        self._waiting = bytearray()
+        self._parts: list[dict[str, Any]] = []
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int:
+        """Take all of `data`; what fills a part is sent."""
+        self._waiting += data
+        while len(self._waiting) >= self._part_bytes():
+            size = self._part_bytes()
+            self._send(bytes(self._waiting[:size]))
+            del self._waiting[:size]
+        return len(data)
+
+    def complete(self) -> None:
+        """Send the rest and make a file of the parts."""
+        if self._waiting or not self._parts:
+            self._send(bytes(self._waiting))
+            self._waiting.clear()
+        self._call("complete_multipart_upload", UploadId=self._id, MultipartUpload={"Parts": self._parts})
+
+    def abort(self) -> None:
+        """Give the parts up; what the server does not hear is found by `delete_file`."""
+        with suppress(PlexicaError, FileNotFoundError):
+            self._call("abort_multipart_upload", UploadId=self._id)
+
+    def _part_bytes(self) -> int:
+        """S3 takes 10,000 parts: they double with each thousand, so that the limit is that of a file (5 TB)."""
+        return PART_BYTES << len(self._parts) // 1000
+
+    def _send(self, data: bytes) -> None:
+        number = len(self._parts) + 1
+        sent = self._call("upload_part", UploadId=self._id, PartNumber=number, Body=data)
+        self._parts.append({"PartNumber": number, "ETag": sent["ETag"]})
+
+
 class S3Store:
     has_keys = True
 
@@ -271,6 +316,35 @@ class S3Store:
             raise Rejected(part="object storage", code="no key")
         files: Storage = BucketFiles(bucket, key)
         return files
+
+    @contextmanager
+    def write(self, bucket: str, name: str) -> Iterator[BinaryIO]:
+        key = checked_name(name)
+        upload = Upload(lambda call, **more: self._call("s3", call, Bucket=bucket, Key=key, **more))
+        try:
+            yield cast("BinaryIO", upload)
+            upload.complete()
+        except BaseException:
+            upload.abort()
+            raise
+
+    @contextmanager
+    def read(self, bucket: str, name: str) -> Iterator[BinaryIO]:
+        body = self._call("s3", "get_object", Bucket=bucket, Key=checked_name(name))["Body"]
+        try:
+            with translated():
+                yield cast("BinaryIO", body)
+        finally:
+            body.close()
+
+    def delete_file(self, bucket: str, name: str) -> None:
+        try:
+            for upload in self._call("s3", "list_multipart_uploads", Bucket=bucket, Prefix=name).get("Uploads", []):
+                if upload["Key"] == name:
+                    self._call("s3", "abort_multipart_upload", Bucket=bucket, Key=name, UploadId=upload["UploadId"])
+            self._call("s3", "delete_object", Bucket=bucket, Key=name)
+        except FileNotFoundError:
+            return  # it was gone before
 
     # -- calls as the platform itself
 

@@ -44,7 +44,14 @@ MEMBER_SORTS = {
 }
 LABEL = "tenants.tenant"  # of audit entries
 STILL_SHOWN_S = 300  # how long the overview shows an operation that has ended well
-HAS_SCHEMA = (Tenant.Status.ACTIVE, Tenant.Status.SUSPENDED, Tenant.Status.DELETING)
+
+
+def has_parts(tenant: Tenant) -> bool:
+    """Say whether there is something to look into: not before it is set up, and not once its deletion has begun."""
+    if tenant.status == Tenant.Status.DELETING:
+        operation = active_operation(tenant)
+        return operation is not None and operation.status == Operation.Status.PENDING
+    return tenant.status in (Tenant.Status.ACTIVE, Tenant.Status.SUSPENDED)
 
 
 def page_of(request: OperatorRequest, tenant: Tenant, tab: str) -> dict[str, Any]:
@@ -78,7 +85,7 @@ def page_of(request: OperatorRequest, tenant: Tenant, tab: str) -> dict[str, Any
 
 def _tabs(tenant: Tenant, current: str) -> list[dict[str, Any]]:
     shown: list[tuple[str, str, int | None]] = [("tenant_detail", _("Overview"), None)]
-    if tenant.status in HAS_SCHEMA:
+    if has_parts(tenant):
         shown.append(("tenant_members", _("Members"), None))
     shown.append(("tenant_operations", _("Operations"), tenant.operations.count()))
     shown.append(("tenant_audit", _("Audit log"), None))
@@ -112,16 +119,17 @@ def tenant_detail(request: OperatorRequest, slug: str) -> HttpResponse:
 
 def _overview(request: OperatorRequest, tenant: Tenant, **more: Any) -> dict[str, Any]:
     operation = latest_operation(tenant)
-    look = last_look(tenant) if tenant.status in HAS_SCHEMA else None
-    people = read_people_figures(tenant.ref, now=timezone.now()) if tenant.status in HAS_SCHEMA else None
+    is_there = has_parts(tenant)
+    look = last_look(tenant) if is_there else None
+    people = read_people_figures(tenant.ref, now=timezone.now()) if is_there else None
     return {
         **page_of(request, tenant, "tenant_detail"),
         "progress": show_progress(operation) if operation and _is_worth_showing(tenant, operation) else None,
         "watch_url": reverse("tenant_detail", args=[key_of(tenant)]),
         "figures": _figures(tenant, people, look) if people else None,
         "people": people,
-        "has_parts": tenant.status in HAS_SCHEMA,
-        **_parts(tenant, look),
+        "has_parts": is_there,
+        **(_parts(tenant, look) if is_there else {}),
         **_first_admin(tenant),
         "operations": [show_operation(row) for row in list_operations(tenant=tenant)[:5]],
         "operation_count": tenant.operations.count(),
@@ -254,14 +262,15 @@ def _proof(tenant: Tenant) -> dict[str, Any] | None:
 def tenant_check(request: OperatorRequest, slug: str) -> HttpResponse:
     """Look at the tenant's parts now."""
     tenant = get_tenant(slug)
-    look = look_at(tenant) if tenant.status in HAS_SCHEMA else None
+    if not has_parts(tenant):
+        return HttpResponseRedirect(url_of(tenant))
+    look = look_at(tenant)
     if request.headers.get("HX-Target") != "overview":
         return HttpResponseRedirect(url_of(tenant))
-    people = read_people_figures(tenant.ref, now=timezone.now()) if tenant.status in HAS_SCHEMA else None
     context = {
         "tenant": {"key": key_of(tenant), "id": tenant.pk},
-        "figures": _figures(tenant, people, look) if people else None,
-        "has_parts": tenant.status in HAS_SCHEMA,
+        "figures": _figures(tenant, read_people_figures(tenant.ref, now=timezone.now()), look),
+        "has_parts": True,
         "operations": [show_operation(row) for row in list_operations(tenant=tenant)[:5]],
         "operation_count": tenant.operations.count(),
         **_parts(tenant, look),
@@ -287,7 +296,7 @@ def tenant_first_admin_link(request: OperatorRequest, slug: str) -> HttpResponse
 def tenant_members(request: OperatorRequest, slug: str) -> HttpResponse:
     """The tenant's people: searched, sorted, page by page."""
     tenant = get_tenant(slug)
-    if tenant.status not in HAS_SCHEMA:
+    if not has_parts(tenant):
         return HttpResponseRedirect(url_of(tenant))
     query = request.GET.get("q", "").strip()
     sort = request.GET.get("sort", "") if request.GET.get("sort") in MEMBER_SORTS else "name"

@@ -14,6 +14,7 @@ WRITE: Final = "SELECT, INSERT, UPDATE"
 OWN: Final = "SELECT, INSERT, UPDATE, DELETE"
 
 APP_GRANTS: Final[dict[str, str]] = {
+    "archives_archive": WRITE,
     "operators_operator": WRITE,
     "audit_entry": "SELECT, INSERT",
     "django_migrations": READ,

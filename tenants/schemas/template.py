@@ -27,8 +27,12 @@ class TemplateMissing(RuntimeError):
 @cache
 def migrations_hash() -> str:
     """Return a hash of the names of all tenant migrations in this code."""
-    nodes = sorted(node for node in MigrationLoader(None).graph.nodes if node[0] in tenant_labels())
-    return hashlib.sha256(repr(nodes).encode()).hexdigest()
+    return hash_of([node for node in MigrationLoader(None).graph.nodes if node[0] in tenant_labels()])
+
+
+def hash_of(migrations: list[tuple[str, str]]) -> str:
+    """Return the hash that names a state of a tenant's schema: of the names of the migrations that made it."""
+    return hashlib.sha256(repr(sorted(migrations)).encode()).hexdigest()
 
 
 def update_template() -> SchemaTemplate:

@@ -1,4 +1,6 @@
 import secrets
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 from uuid import UUID
 
@@ -73,12 +75,14 @@ def request_tenant(  # noqa: PLR0913 - each is a field of the form
     leftovers: str = "",
     actor: Actor,
     call: IdempotentCall | None = None,
+    kind: Operation.Kind = Operation.Kind.PROVISION,
+    more_inputs: Mapping[str, Any] = MappingProxyType({}),
 ) -> Operation:
     """Write a tenant and the operation that sets it up, and wake a worker; return the operation at once.
 
     Nothing but rows is made here. `leftovers` says what to do about things of an earlier life under the tenant's names:
     nothing (the operation stops and names them), "adopt" or "clean". With `call`, a repetition returns the operation of
-    the first call.
+    the first call. Another `kind` of setting up, with inputs of its own, is asked for by its own service.
 
     Raises Invalid for wrong values and SlugTaken if a living tenant has the slug; nothing is written then.
     """
@@ -109,8 +113,8 @@ def request_tenant(  # noqa: PLR0913 - each is a field of the form
         raise SlugTaken(slug=slug) from None
     operation = begin_operation(
         tenant=tenant,
-        kind=Operation.Kind.PROVISION,
-        inputs={"language": language, "time_zone": time_zone, "leftovers": leftovers},
+        kind=kind,
+        inputs={"language": language, "time_zone": time_zone, "leftovers": leftovers, **more_inputs},
         actor=actor,
     )
     audit.record(actor=actor, action="tenant.requested", target=tenant, operation=str(operation.pk))

@@ -59,6 +59,16 @@ def test_a_realm_made_again_has_other_keys_and_another_secret(provider, tenant):
     assert Issuer(tenant).secret != one
 
 
+def test_accounts_are_counted(provider, tenant):
+    provider.make_realm(tenant)
+    before = provider.count_accounts(tenant)
+
+    provider.make_account(tenant, email="one@port.example", name="One")
+    provider.make_account(tenant, email="one@port.example", name="One")
+
+    assert provider.count_accounts(tenant) == before + 1
+
+
 def test_an_account_is_made_once_and_found_by_its_address(provider, tenant):
     provider.make_realm(tenant)
 

@@ -6,7 +6,7 @@ from django.utils import translation
 
 from core.errors import Invalid, PlexicaError
 
-ROOMS = ("core", "tenants", "accounts", "storage", "events")
+ROOMS = ("archives", "core", "tenants", "accounts", "storage", "events")
 
 
 def every_error():

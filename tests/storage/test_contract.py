@@ -7,6 +7,7 @@ import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from django.core.exceptions import SuspiciousFileOperation
 from django.core.files.base import ContentFile, File
 
 from core.errors import Rejected
@@ -38,6 +39,20 @@ def test_a_bucket_goes_with_everything_in_it(adapter, new_bucket, opened):
 
     assert not files.exists("a.txt")
     assert files.listdir("") == ([], [])
+
+
+def test_what_is_in_a_bucket_is_measured_and_a_large_one_only_in_part(adapter, new_bucket, opened):
+    name = new_bucket()
+    files = opened(name)
+    empty = adapter.measure_bucket(name, most=1000)
+    for path in ("a.txt", "deep/er/b.txt"):
+        files.save(path, ContentFile(b"xyz"))
+
+    whole, part = adapter.measure_bucket(name, most=1000), adapter.measure_bucket(name, most=1)
+
+    assert (empty.objects, empty.size_bytes, empty.is_complete) == (0, 0, True)
+    assert (whole.objects, whole.size_bytes, whole.is_complete) == (2, 6, True)
+    assert part.objects >= 1
 
 
 def test_what_is_saved_into_a_deleted_bucket_does_not_bring_it_back(adapter, new_bucket, opened):
@@ -213,3 +228,65 @@ def test_threads_share_one_storage(opened):
         return files.open(name).read()
 
     assert run_together(*(lambda n=n: work(n) for n in range(8))) == [b"%d" % n for n in range(8)]
+
+
+# Files of the platform's own
+
+
+def test_a_file_is_written_without_knowing_its_length_and_read_from_the_beginning(adapter, new_bucket):
+    bucket, data = new_bucket(), bytes(range(256)) * 80_000  # two parts and a half
+
+    with adapter.write(bucket, "some/archive") as target:
+        for at in range(0, len(data), 300_000):
+            target.write(data[at : at + 300_000])
+
+    with adapter.read(bucket, "some/archive") as source:
+        assert source.read(1000) == data[:1000]
+        assert source.read() == data[1000:]
+
+
+def test_a_file_without_bytes_is_written_too(adapter, new_bucket):
+    bucket = new_bucket()
+
+    with adapter.write(bucket, "empty"):
+        pass
+
+    with adapter.read(bucket, "empty") as source:
+        assert source.read() == b""
+
+
+def test_what_breaks_off_while_it_is_written_is_not_there_and_an_older_one_stays(adapter, new_bucket):
+    bucket = new_bucket()
+    with adapter.write(bucket, "old") as target:
+        target.write(b"whole")
+
+    for name in ("old", "new"):
+        with pytest.raises(KeyboardInterrupt), adapter.write(bucket, name) as target:
+            target.write(bytes(9 * MB))
+            raise KeyboardInterrupt
+
+    with adapter.read(bucket, "old") as source:
+        assert source.read() == b"whole"
+    with pytest.raises(FileNotFoundError), adapter.read(bucket, "new"):
+        pass
+
+
+def test_a_file_is_deleted_and_that_may_be_repeated(adapter, new_bucket):
+    bucket = new_bucket()
+    with adapter.write(bucket, "a") as target:
+        target.write(b"x")
+
+    for _ in range(2):
+        adapter.delete_file(bucket, "a")
+
+        with pytest.raises(FileNotFoundError), adapter.read(bucket, "a"):
+            pass
+
+
+@pytest.mark.parametrize("name", ["../up", "/etc/passwd", "a/../b", ""])
+def test_a_file_of_the_platform_has_a_name_inside_the_bucket(adapter, new_bucket, name):
+    bucket = new_bucket()
+
+    for call in (adapter.write, adapter.read):
+        with pytest.raises(SuspiciousFileOperation), call(bucket, name):
+            pass

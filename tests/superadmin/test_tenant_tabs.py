@@ -290,6 +290,22 @@ def test_a_busy_tenant_is_not_deleted_and_the_answer_names_what_is_under_way(ope
     assert "data-px-notice" in fragment.content.decode()
 
 
+@pytest.mark.parametrize("status", ["running", "stuck"])
+def test_once_a_deletion_has_begun_nobody_looks_into_the_tenant(status, operator_at_console, acme, operator):
+    ask_delete(acme, operator)
+    waiting = text_of(operator_at_console.get(ACME))
+    Operation.objects.filter(kind="delete").update(status=status)
+    Tenant.objects.filter(pk=acme.id).update(schema_name="t_gone", role_name="px_gone")
+
+    page = operator_at_console.get(ACME)
+
+    assert "Infrastructure" in waiting
+    assert page.status_code == 200
+    assert "Infrastructure" not in text_of(page)
+    assert operator_at_console.get(f"{ACME}members/").status_code == 302
+    assert operator_at_console.post(f"{ACME}check/", page=page).status_code == 302
+
+
 def test_a_deleted_tenants_page_shows_the_proof_also_when_the_slug_is_used_again(operator_at_console, acme, operator):
     ask_delete(acme, operator)
     left = {"schema": 0, "bucket": 0, "cache_entries": 0}

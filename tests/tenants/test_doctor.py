@@ -82,7 +82,7 @@ def test_rights_that_were_given_back_are_found(own_database):
             admin.execute("REVOKE CREATE ON SCHEMA public FROM PUBLIC")
 
     assert [(line.says, line.remedy) for line in lines] == [
-        ("PUBLIC still has CREATE in public", "run manage.py setup_database")
+        ("the app's login still has CREATE in public", "run manage.py setup_database")
     ]
 
 

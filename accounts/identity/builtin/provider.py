@@ -71,13 +71,14 @@ class BuiltinProvider:
         with _inside(ref), transaction.atomic():
             if not SigningKey.objects.exists():
                 keys.make_key()
-            if not Realm.objects.filter(is_current=True).exists():
-                self._make_clients()
+            if not Realm.objects.filter(is_current=True).exclude(client_secret="").exists():
+                self._make_clients()  # a realm that was restored comes without secrets
             return builtin_issuer()
 
     def _make_clients(self) -> None:
         secret = secrets.token_urlsafe(48)
-        Realm.objects.create(provider=Realm.Provider.BUILTIN, client_id=WEB_CLIENT_ID, client_secret=secret)
+        clients = {"provider": Realm.Provider.BUILTIN, "client_id": WEB_CLIENT_ID, "client_secret": secret}
+        Realm.objects.update_or_create(is_current=True, defaults=clients)
         Application.objects.create(
             client_id=WEB_CLIENT_ID,
             client_secret=make_password(secret, hasher="pbkdf2_sha256_client_secret"),

@@ -1,0 +1,1 @@
+"""Archives of tenants: exports, and what imports and clones are made from."""

@@ -1,0 +1,181 @@
+"""Imports and clones: a new tenant, with a new id, made from an archive by the engine that sets up every tenant."""
+
+import shutil
+from datetime import timedelta
+from typing import Any, BinaryIO
+from uuid import UUID
+
+from django.conf import settings
+from django.db import transaction
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from archives import content, place
+from archives.models import Archive
+from archives.steps import (
+    ArchiveStep,
+    CheckStep,
+    FilesStep,
+    MigrationsStep,
+    RestoredSchemaStep,
+    RowsStep,
+    TidyStep,
+)
+from archives.tape import SPOOL
+from core import audit
+from core.actors import Actor
+from core.errors import Invalid
+from tenants.errors import TenantNotActive
+from tenants.models import Operation, Tenant
+from tenants.services.changes import checked_reason, locked_tenant
+from tenants.services.provisioning import Provisioning, request_tenant
+from tenants.steps import SchemaStep, TenantStep, tenant_steps
+
+RECEIVED_KEPT = timedelta(days=2)  # an archive that was brought here, if nothing comes of it and nobody could remove it
+
+
+class Import(Provisioning):
+    """Sets a tenant up as ever, but for what the archive's rows and files bring. What fails for good is undone."""
+
+    def steps(self, inputs: dict[str, Any]) -> tuple[TenantStep, ...]:
+        return (CheckStep(), *_restoring(inputs), FilesStep(), TidyStep())
+
+
+class Clone(Import):
+    """An import of an archive that it writes first."""
+
+    def steps(self, inputs: dict[str, Any]) -> tuple[TenantStep, ...]:
+        return (ArchiveStep(), *super().steps(inputs))
+
+
+def _restoring(inputs: dict[str, Any]) -> list[TenantStep]:
+    """Return what every tenant gets, with rows in its schema, and without the steps that those make needless."""
+    steps: list[TenantStep] = []
+    for step in tenant_steps():
+        if isinstance(step, SchemaStep):
+            steps += [RestoredSchemaStep(), RowsStep(), MigrationsStep()]
+        elif step.key not in settings.RESTORED_BY_ROWS or step.key in inputs.get("anew", []):
+            steps.append(step)
+    return steps
+
+
+def import_archive(
+    *, source: BinaryIO, slug: str = "", name: str = "", admin_email: str = "", actor: Actor
+) -> Operation:
+    """Bring an archive to the platform, check all of it, and have a new tenant made of it; return the operation.
+
+    Slug and name are the archive's unless others are given. A masked archive, in which nobody can sign in, needs the
+    address of a first administrator. `source` is read once, from front to back.
+
+    Raises ArchiveRefused, ArchiveVersionUnknown, Invalid and SlugTaken; nothing is left then.
+    """
+    archive = Archive.objects.create(purpose=Archive.Purpose.IMPORT, kept_until=timezone.now() + RECEIVED_KEPT)
+    try:
+        with place.writing(archive) as target:
+            shutil.copyfileobj(source, target, SPOOL)
+        with place.reading(archive) as received:
+            summary = content.read_archive(received)
+        content.refuse_unknown_version(summary.manifest)
+        return _request_import(archive, summary, slug=slug, name=name, admin_email=admin_email, actor=actor)
+    except BaseException:
+        place.discard(archive)
+        raise
+
+
+@transaction.atomic
+def _request_import(
+    archive: Archive, summary: content.Summary, *, slug: str, name: str, admin_email: str, actor: Actor
+) -> Operation:
+    manifest, said = summary.manifest, summary.manifest.tenant
+    _check_admin(masked=manifest.masked, admin_email=admin_email)
+    operation = request_tenant(
+        slug=slug or said.slug,
+        name=name or said.name,
+        admin_email=admin_email or said.admin_email,
+        admin_name="" if admin_email else said.admin_name,
+        language=said.language,
+        time_zone=said.time_zone,
+        actor=actor,
+        kind=Operation.Kind.IMPORT,
+        more_inputs={"name": name or (said.name if manifest.masked else ""), "anew": _anew(masked=manifest.masked)},
+    )
+    archive.operation, archive.is_masked = operation, manifest.masked
+    archive.row_count, archive.file_count = manifest.row_count, summary.file_count
+    archive.save(update_fields=["operation", "is_masked", "row_count", "file_count"])
+    audit.record(
+        actor=actor,
+        action="tenant.import_requested",
+        target=operation.tenant,
+        operation=str(operation.pk),
+        exported_from=said.id,
+        exported_at=manifest.taken_at.isoformat(),
+    )
+    return operation
+
+
+@transaction.atomic
+def request_clone(
+    *,
+    tenant_id: UUID,
+    slug: str,
+    name: str = "",
+    masked: bool = False,
+    admin_email: str = "",
+    actor: Actor,
+    reason: str,
+    expected_version: int | None = None,
+) -> Operation:
+    """Have a copy of a tenant made under a new slug; return the operation, which is the new tenant's.
+
+    With `masked`, names, addresses, passwords and other texts that people wrote are replaced, files left out, and the
+    copy gets a first administrator with `admin_email`.
+
+    Raises Invalid, SlugTaken, TenantNotActive unless the tenant is active or suspended, TenantChanged; nothing is written
+    then.
+    """
+    source = locked_tenant(tenant_id, expected_version)
+    reason = checked_reason(reason)
+    if source.status not in (Tenant.Status.ACTIVE, Tenant.Status.SUSPENDED):
+        raise TenantNotActive(slug=source.slug, status=source.get_status_display())
+    _check_admin(masked=masked, admin_email=admin_email)
+    name = name or (slug.replace("-", " ").title() if masked else "")
+    operation = request_tenant(
+        slug=slug,
+        name=name or source.name,
+        admin_email=admin_email or source.admin_email,
+        admin_name="" if admin_email else source.admin_name,
+        actor=actor,
+        kind=Operation.Kind.CLONE,
+        more_inputs={"source": str(source.pk), "name": name, "anew": _anew(masked=masked)},
+    )
+    Archive.objects.create(
+        purpose=Archive.Purpose.IMPORT,
+        tenant=source,
+        operation=operation,
+        is_masked=masked,
+        kept_until=timezone.now() + RECEIVED_KEPT,
+    )
+    audit.record(
+        actor=actor,
+        action="tenant.clone_requested",
+        target=source,
+        reason=reason,
+        operation=str(operation.pk),
+        clone=slug,
+        masked=masked,
+    )
+    return operation
+
+
+def _anew(*, masked: bool) -> list[str]:
+    """Return the steps that a masked copy needs although rows were brought: nobody in it can sign in."""
+    return ["first_admin"] if masked else []
+
+
+def _check_admin(*, masked: bool, admin_email: str) -> None:
+    if masked and not admin_email:
+        raise Invalid({"admin_email": [_("Nobody can sign in to a masked copy: name a first administrator.")]})
+    if admin_email and not masked:
+        raise Invalid(
+            {"admin_email": [_("Only a masked copy gets a first administrator: people keep their accounts.")]}
+        )
