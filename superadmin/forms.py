@@ -117,7 +117,7 @@ class ExportForm(ReasonForm):
         required=False,
         help_text=_("Names, addresses and texts are replaced, files left out."),
     )
-    field_order = ("version", "masked", "reason")
+    field_order: tuple[str, ...] = ("version", "masked", "reason")
 
 
 class CloneForm(ExportForm):

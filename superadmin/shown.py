@@ -168,10 +168,10 @@ def say_expected_export(tenant: Tenant) -> str:
     """Return how large an export may become, by the last look at the tenant's parts, and how long it is kept."""
     kept = said_length(settings.EXPORT_KEPT)
     found = look.found if (look := last_look(tenant)) else {}
-    sizes = [found.get(part, {}).get("size_bytes") for part in ("schema", "bucket")]
-    if None in sizes:
+    schema, bucket = (found.get(part, {}).get("size_bytes") for part in ("schema", "bucket"))
+    if schema is None or bucket is None:
         return _("Kept for %(length)s.") % {"length": kept}
-    size = filesizeformat(sum(sizes))
+    size = filesizeformat(schema + bucket)
     if not found["bucket"]["is_complete"]:
         return _("More than %(size)s before it is packed; kept for %(length)s.") % {"size": size, "length": kept}
     return _("About %(size)s before it is packed; kept for %(length)s.") % {"size": size, "length": kept}
