@@ -1,7 +1,7 @@
 """Celery tasks that carry their tenant: a task that is sent inside a tenant runs inside it."""
 
 import threading
-from typing import Any
+from typing import Any, Self
 from uuid import UUID
 
 import structlog
@@ -10,7 +10,7 @@ from django.conf import settings
 from django.db import DatabaseError, close_old_connections, connections
 from django.utils.module_loading import import_string
 
-from core.tenancy import TenantRef, TenantStopped, current, enter, enter_platform, until
+from core.tenancy import TenantRef, TenantStopped, current, enter, enter_platform, guarded
 
 HEADER = "plexica_tenant"
 POSTPONE_S = 60
@@ -55,7 +55,7 @@ class TenantTask(Task):  # type: ignore[type-arg]
         if ref.state in STOPPED:
             raise self.retry(countdown=POSTPONE_S, max_retries=None)
         try:
-            with _Watch(ref.id) as stopped, until(stopped), enter(ref):
+            with _Watch(ref.id) as watch, guarded(watch.refuse_if_stopped), enter(ref):
                 return super().__call__(*args, **kwargs)
         except TenantStopped:
             log.info("task_stopped", task=self.name, tenant=tenant_id)
@@ -70,9 +70,14 @@ class _Watch:
         self._stopped, self._over = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._look, name="tenant-watch", daemon=True)
 
-    def __enter__(self) -> threading.Event:
+    def __enter__(self) -> Self:
         self._thread.start()
-        return self._stopped
+        return self
+
+    def refuse_if_stopped(self) -> None:
+        """Raise TenantStopped once the tenant is stopped."""
+        if self._stopped.is_set():
+            raise TenantStopped("the tenant was stopped meanwhile")
 
     def __exit__(self, *exc: object) -> None:
         self._over.set()

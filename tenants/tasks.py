@@ -4,7 +4,7 @@ from uuid import UUID
 
 from celery import shared_task
 
-from tenants.services import operations, partitions
+from tenants.services import failed, operations, partitions
 
 
 @shared_task
@@ -24,3 +24,9 @@ def keep_partitions_ahead() -> None:
     """Make the partitions of the coming days and months, of the platform and of every tenant."""
     partitions.keep_platform_partitions_ahead()
     partitions.keep_tenant_partitions_ahead()
+
+
+@shared_task
+def forget_people_of_failed_tenants() -> None:
+    """Remove names and addresses from what is kept of tenants that were never set up."""
+    failed.forget_people_of_failed_tenants()

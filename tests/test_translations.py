@@ -192,7 +192,9 @@ def test_what_an_operation_failed_of_is_kept_in_the_language_of_who_asked(commit
     delete_bucket_with_contents(operation.tenant.bucket_name)
 
     operation.refresh_from_db()
-    assert operation.error == f"Esistono già: bucket {operation.tenant.bucket_name}. Rimuovili e riprova."
+    assert (
+        operation.error == f"Esistono già: bucket {operation.tenant.bucket_name}. Adottali, falli rimuovere o rinuncia."
+    )
 
 
 def test_italian_dates_have_no_capitals():

@@ -9,13 +9,14 @@ from core.tenancy.context import (
     TenantRef,
     TenantStopped,
     TenantSwitchInTransaction,
+    ask_guard,
     current,
     enter,
     enter_platform,
     enter_without_transaction,
+    guarded,
     require,
     transaction_if_pooled,
-    until,
 )
 
 __all__ = [
@@ -23,11 +24,12 @@ __all__ = [
     "TenantRef",
     "TenantStopped",
     "TenantSwitchInTransaction",
+    "ask_guard",
     "current",
     "enter",
     "enter_platform",
     "enter_without_transaction",
+    "guarded",
     "require",
     "transaction_if_pooled",
-    "until",
 ]

@@ -6,8 +6,7 @@ Nothing is sent to the database on entering or leaving; the next statement bring
 inside a transaction is a mistake, since the transaction would then write under two roles.
 """
 
-import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -44,7 +43,7 @@ class TenantStopped(RuntimeError):
 
 
 _current: ContextVar[TenantRef | None] = ContextVar("plexica_tenant", default=None)
-_stopped: ContextVar[threading.Event | None] = ContextVar("plexica_tenant_stopped", default=None)
+_guard: ContextVar[Callable[[], None] | None] = ContextVar("plexica_guard", default=None)
 
 
 def current() -> TenantRef | None:
@@ -95,20 +94,23 @@ def enter_platform() -> Iterator[None]:
 
 
 @contextmanager
-def until(stopped: threading.Event) -> Iterator[None]:
-    """Let work go on until `stopped` is set, by another thread: the next statement then raises TenantStopped."""
-    token = _stopped.set(stopped)
+def guarded(guard: Callable[[], None]) -> Iterator[None]:
+    """Ask `guard` before each statement and each call to an outside system; it raises when the work may not go on.
+
+    It must be quick, and send nothing itself: it is asked in the middle of transactions.
+    """
+    token = _guard.set(guard)
     try:
         yield
     finally:
-        _stopped.reset(token)
+        _guard.reset(token)
 
 
-def refuse_if_stopped() -> None:
-    """Raise TenantStopped if the current work was told to end."""
-    stopped = _stopped.get()
-    if stopped is not None and stopped.is_set():
-        raise TenantStopped("the tenant was stopped meanwhile")
+def ask_guard() -> None:
+    """Raise what the guard raises if the current work may not go on."""
+    guard = _guard.get()
+    if guard is not None:
+        guard()
 
 
 @contextmanager

@@ -1,7 +1,8 @@
 """Structured logs with request, tenant and user ids, and no personal data."""
 
 import logging
-from typing import Literal
+import re
+from typing import Any, Literal
 
 import structlog
 from pydantic import Field
@@ -26,6 +27,17 @@ _RENDERER = (
     structlog.processors.JSONRenderer() if _logs.log_format == "json" else structlog.dev.ConsoleRenderer(colors=False)
 )
 
+_ROW_VALUES = re.compile(r"^(DETAIL|CONTEXT): .*$", re.MULTILINE)
+
+
+def _without_row_values(logger: Any, method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    """Leave out what PostgreSQL's errors quote from rows: `DETAIL: Key (email)=(...) already exists.`"""
+    for name in ("event", "error", "exception"):
+        if isinstance(text := event.get(name), str) and "\n" in text:
+            event[name] = _ROW_VALUES.sub(r"\1: (left out)", text)
+    return event
+
+
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
@@ -36,6 +48,7 @@ LOGGING = {
             "processors": [
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
                 structlog.processors.format_exc_info,
+                _without_row_values,
                 _RENDERER,
             ],
         }

@@ -75,6 +75,10 @@ CELERY_BEAT_SCHEDULE = {
     "run-due-operations": {"task": "tenants.tasks.run_due_operations", "schedule": 5.0, "options": {"expires": 5}},
     "keep-partitions-ahead": {"task": "tenants.tasks.keep_partitions_ahead", "schedule": 6 * 3600.0},
     "remove-old-archives": {"task": "archives.tasks.remove_old_archives", "schedule": 6 * 3600.0},
+    "forget-people-of-failed-tenants": {
+        "task": "tenants.tasks.forget_people_of_failed_tenants",
+        "schedule": 24 * 3600.0,
+    },
     "clear-old-rows": {"task": "accounts.tasks.clear_old_rows", "schedule": 24 * 3600.0},
 }
 CELERY_BEAT_SCHEDULE_FILENAME = "var/celerybeat-schedule"

@@ -12,6 +12,7 @@ from django.conf import settings
 from django.core.files.storage import FileSystemStorage
 
 from core.errors import Rejected, Unavailable
+from core.tenancy import ask_guard
 from storage.adapters.port import BucketSize, Key
 from storage.names import checked_bucket, checked_name
 
@@ -52,10 +53,12 @@ class FileStore:
             return self._folder(name).is_dir()
 
     def ensure_bucket(self, name: str) -> None:
+        ask_guard()
         with _translated():
             self._folder(name).mkdir(parents=True, exist_ok=True, mode=0o700)
 
     def delete_bucket_with_contents(self, name: str) -> None:
+        ask_guard()
         with _translated():
             shutil.rmtree(self._folder(name))
 

@@ -21,6 +21,7 @@ from django.core.files.storage import Storage
 from storages.backends.s3 import S3Storage
 
 from core.errors import PlexicaError, Rejected, Unavailable
+from core.tenancy import ask_guard
 from storage.adapters.port import BucketSize, Key
 from storage.names import checked_bucket, checked_name, content_type_of
 
@@ -357,6 +358,7 @@ class S3Store:
 
     def _call(self, service: str, name: str, *, accept: set[str] | None = None, **arguments: Any) -> Any:
         """Call with the platform's own key; answers whose code is in `accept` are an empty success."""
+        ask_guard()
         endpoint = settings.S3_ENDPOINT_URL if service == "s3" else settings.S3_IAM_ENDPOINT_URL
         client = _own_client(service, endpoint, settings.S3_ACCESS_KEY, settings.S3_SECRET_KEY)
         with translated():

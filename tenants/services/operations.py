@@ -27,6 +27,7 @@ from kombu.exceptions import OperationalError as BrokerError
 from core import audit
 from core.actors import SYSTEM, Actor
 from core.errors import PlexicaError, Unavailable
+from core.tenancy import guarded
 from events import publish
 from plexica_sdk.events import OperationStuck
 from tenants.errors import CannotAdopt, LeftoversFound, SomethingLeft, TenantBusy
@@ -147,6 +148,7 @@ def run_operation(operation_id: UUID | None = None) -> bool:
         translation.override(operation.inputs.get("asked_in") or settings.LANGUAGE_CODE),
         structlog.contextvars.bound_contextvars(operation=str(operation.pk)),
         Lease(operation) as lease,
+        guarded(lease.confirm),
     ):
         _Run(operation, lease).go()
     return True
@@ -258,6 +260,8 @@ class _Run:
         self._save(row, "status", "attempt", "started_at", "next_try_at")
         try:
             said = self._step(row).run(self.tenant, self.operation.inputs)
+        except LeaseLost:
+            raise
         except Exception as error:  # noqa: BLE001 - a step may fail in any way, and each way must be recorded and undone
             self._retry_or_fail(row, error)
             return False
@@ -317,6 +321,8 @@ class _Run:
         self._save(row, "status", "attempt")
         try:
             self._step(row).undo(self.tenant)
+        except LeaseLost:
+            raise
         except Exception as error:
             connections["default"].close_if_unusable_or_obsolete()
             row.error = describe_error(error)

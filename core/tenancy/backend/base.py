@@ -136,9 +136,9 @@ class DatabaseWrapper(TenantsDatabaseWrapper):
             self._as_login = False
 
     def before_statement(self, query: Any) -> None:
-        """Check `query`, refuse it if the work was told to end, and bring role and search path up to date."""
+        """Check `query`, refuse it if the work may not go on, and bring role and search path up to date."""
         if not self._trusted:  # a savepoint is rolled back in any case
-            context.refuse_if_stopped()
+            context.ask_guard()
         if not self._trusted and not self._own_options.get("owner_role"):
             check_statement(query if isinstance(query, str) else _as_text(query))
         wanted = self.wanted_state()

@@ -4,6 +4,11 @@ import logging
 import re
 
 import pytest
+import structlog
+from django.db import IntegrityError, transaction
+
+from accounts.people.models import Role
+from core.tenancy import enter
 
 
 @pytest.fixture
@@ -73,3 +78,14 @@ def test_a_bearer_token_is_not_logged(db, acme, visitor, log_lines):
     visitor(acme).api("GET", "/api/v1/me/", token="eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJ4In0.c2ln")
 
     assert "eyJ" not in "\n".join(log_lines)
+
+
+def test_what_postgresql_quotes_of_a_row_stays_out_of_the_log(db, acme, log_lines):
+    with enter(acme), transaction.atomic(), pytest.raises(IntegrityError) as refusal:
+        Role.objects.create(name="admin", label="Again")
+    assert "(admin)" in str(refusal.value)
+
+    structlog.get_logger("tests").error("refused", error=str(refusal.value), exc_info=refusal.value)
+
+    assert "unique constraint" in log_lines[-1]
+    assert "(admin)" not in log_lines[-1]

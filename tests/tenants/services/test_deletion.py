@@ -190,7 +190,6 @@ def test_a_hasty_deletion_waits_until_every_process_has_heard_of_it(tenant, oper
         ({"typed_slug": "another"}, "typed_slug"),
         ({"typed_slug": ""}, "typed_slug"),
         ({"reason": " "}, "reason"),
-        ({"export": True}, "export"),
     ],
 )
 def test_a_deletion_wants_the_slug_typed_and_a_reason(acme, operator, db, values, field):
@@ -201,6 +200,18 @@ def test_a_deletion_wants_the_slug_typed_and_a_reason(acme, operator, db, values
     assert Tenant.objects.get(pk=acme.id).status == Tenant.Status.ACTIVE
     assert not Operation.objects.filter(tenant_id=acme.id, kind=Operation.Kind.DELETE).exists()
     assert not AuditEntry.objects.filter(action="tenant.deletion_requested").exists()
+
+
+def test_where_there_are_no_exports_none_can_be_asked_for(tenant, operator, settings):
+    settings.DELETION_EXPORT_STEP = ""
+
+    with pytest.raises(Invalid) as refusal:
+        request_deletion(
+            tenant_id=tenant.pk, typed_slug=tenant.slug, actor=operator, reason="Contract ended", export=True
+        )
+
+    assert set(refusal.value.facts["errors"]) == {"export"}
+    assert Tenant.objects.get(pk=tenant.pk).status == Tenant.Status.ACTIVE
 
 
 def test_a_deletion_begins_with_the_export_where_there_is_one(tenant, operator, settings):

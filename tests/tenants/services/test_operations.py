@@ -9,9 +9,12 @@ from kombu.exceptions import OperationalError as BrokerError
 
 from core.audit.models import AuditEntry
 from core.errors import Rejected, Unavailable
+from core.tenancy import enter
 from events.outbox.models import OutboxMessage
 from storage.adapters import store
+from storage.adapters.s3 import S3Store
 from storage.buckets import bucket_exists
+from storage.keys.models import BucketKey
 from tenants.models import Domain, Operation, Tenant
 from tenants.schemas.making import existing_objects
 from tenants.selectors import get_operation
@@ -268,6 +271,45 @@ def test_a_worker_that_lost_its_lease_writes_nothing_more(asked, monkeypatch, er
     assert ended.steps.get(key="bucket").detail != "late"
     assert len(existing_objects(ended.tenant.ref)) == 2
     assert AuditEntry.objects.filter(action="tenant.activated", target_id=ended.tenant.pk).count() == 1
+
+
+def test_a_worker_that_stood_still_until_another_took_over_acts_no_more(asked, monkeypatch, go):
+    """Between what an outside call made and the row that remembers it: a second key would make the first one worthless."""
+    operation = asked()
+    real = S3Store.make_key
+    made = []
+
+    def make_key_and_stand_still(self, bucket):
+        key = real(self, bucket)
+        made.append(key.id)
+        if len(made) == 1:
+            monkeypatch.setattr(leases, "SURE_S", 0.0)  # as if it had slept for longer
+            Operation.objects.filter(pk=operation.pk).update(lease_owner="another", lease_until=timezone.now())
+        return key
+
+    monkeypatch.setattr(S3Store, "make_key", make_key_and_stand_still)
+    run_operation(operation.pk)
+
+    stopped = get_operation(operation.pk)
+    with enter(operation.tenant.ref):
+        assert not BucketKey.objects.exists()
+    assert stopped.lease_owner == "another"
+    monkeypatch.setattr(leases, "SURE_S", 8.0)
+    ended = go(operation)
+    assert ended.tenant.status == Tenant.Status.ACTIVE
+    with enter(operation.tenant.ref):
+        assert [BucketKey.objects.get().key_id] == store().list_key_ids(operation.tenant.bucket_name) == made[1:]
+
+
+def test_a_worker_that_cannot_ask_for_its_lease_acts_no_more(asked, monkeypatch):
+    operation = asked()
+    claimed = claim_operation(worker="me", operation_id=operation.pk)
+    monkeypatch.setattr(leases, "SURE_S", 0.0)
+    monkeypatch.setattr(leases, "LEASE_S", 0.2)
+    monkeypatch.setattr(leases.Lease, "_renew_once", lambda self: None)  # PostgreSQL does not answer
+
+    with leases.Lease(claimed) as lease, pytest.raises(leases.LeaseLost):
+        lease.confirm()
 
 
 def test_a_worker_that_hears_of_its_lost_lease_begins_no_other_step(asked, monkeypatch):
