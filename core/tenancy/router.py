@@ -61,8 +61,8 @@ class SchemaRouter:
     def allow_migrate(self, db: str, app_label: str, **hints: Any) -> bool:
         """Say whether tables of `app_label` belong into the schema that the context points to.
 
-        Inside a tenant `default` has them too: `dumpdata` and `loaddata` ask this before they read or write a row. The
-        tenant's role may make no table all the same.
+        Inside a tenant `default` has them too: `dumpdata` and `loaddata` ask this before they read or write a row. No
+        table is made there: its cursors refuse CREATE, and the tenant's role may not.
         """
         if context.current():
             return app_label in tenant_labels()
