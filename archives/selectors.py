@@ -28,4 +28,4 @@ def export_of(operation: Operation) -> Archive | None:
 
 def _there() -> QuerySet[Archive]:
     found = Archive.objects.filter(purpose=Archive.Purpose.EXPORT, removed_at=None, kept_until__gt=timezone.now())
-    return found.exclude(finished_at=None).select_related("tenant")
+    return found.exclude(finished_at=None).select_related("tenant", "operation")

@@ -100,11 +100,52 @@ class DeletionForm(ConfirmedForm):
     now = forms.BooleanField(label=_("Delete at once"), required=False)
     field_order = ("version", "export", "now", "reason", "confirm")
 
-    def __init__(self, *args: Any, grace: str, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, grace: str, export_hint: str, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        if not settings.DELETION_EXPORT_STEP:
+        if settings.DELETION_EXPORT_STEP:
+            self.fields["export"].help_text = export_hint
+        else:
             del self.fields["export"]
         self.fields["now"].help_text = _("Without the %(grace)s in which it can be called off.") % {"grace": grace}
+
+
+class ExportForm(ReasonForm):
+    """An export of a tenant."""
+
+    masked = forms.BooleanField(
+        label=_("Mask what says anything about people"),
+        required=False,
+        help_text=_("Names, addresses and texts are replaced, files left out."),
+    )
+    field_order = ("version", "masked", "reason")
+
+
+class CloneForm(ExportForm):
+    """A copy of a tenant."""
+
+    slug = forms.CharField(
+        label=_("The copy’s slug"),
+        max_length=48,
+        validators=[validate_slug],
+        help_text=_("Names address and realm; it can never change."),
+        widget=forms.TextInput(attrs={"autofocus": True, "autocapitalize": "none", "spellcheck": "false"}),
+    )
+    name = forms.CharField(
+        label=_("The copy’s name"),
+        max_length=120,
+        required=False,
+        help_text=_("The tenant’s if left empty; of a masked copy, the slug."),
+    )
+    admin_email = forms.EmailField(
+        label=_("First admin’s e-mail"),
+        required=False,
+        help_text=_("Only of a masked copy, in which nobody else can sign in."),
+    )
+    field_order = ("version", "slug", "name", "masked", "admin_email", "reason")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["reason"].widget.attrs.pop("autofocus")
 
 
 class RenameForm(ChangeForm):

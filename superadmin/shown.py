@@ -1,17 +1,21 @@
 """Tenants, operations and steps in the shape that templates take."""
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
+from django.conf import settings
+from django.template.defaultfilters import filesizeformat
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from archives.models import Archive
 from core.audit.models import AuditEntry
 from core.audit.words import label_of
 from tenants.directory import address_of
+from tenants.infrastructure import last_look
 from tenants.kinds import kind_of, label_of_step
 from tenants.models import Operation, OperationStep, Tenant
 
@@ -141,6 +145,45 @@ def _said_attempts(step: OperationStep) -> str:
     if step.attempt < 2:
         return ""
     return ngettext("%(count)d attempt", "%(count)d attempts", step.attempt) % {"count": step.attempt}
+
+
+def show_export(archive: Archive) -> dict[str, Any]:
+    """An export that can be taken, with where to take it."""
+    return {
+        "file_name": archive.file_name,
+        "url": reverse("export_download", args=[archive.pk]),
+        "operation_url": reverse("operation_detail", args=[archive.operation_id]),
+        "actor": archive.operation.actor_name if archive.operation else "",
+        "at": archive.finished_at,
+        "kept_until": archive.kept_until,
+        "is_masked": archive.is_masked,
+        "size_bytes": archive.size_bytes,
+        "rows": archive.row_count,
+        "files": archive.file_count,
+        "sha256": archive.sha256,
+    }
+
+
+def say_expected_export(tenant: Tenant) -> str:
+    """Return how large an export may become, by the last look at the tenant's parts, and how long it is kept."""
+    kept = said_length(settings.EXPORT_KEPT)
+    found = look.found if (look := last_look(tenant)) else {}
+    sizes = [found.get(part, {}).get("size_bytes") for part in ("schema", "bucket")]
+    if None in sizes:
+        return _("Kept for %(length)s.") % {"length": kept}
+    size = filesizeformat(sum(sizes))
+    if not found["bucket"]["is_complete"]:
+        return _("More than %(size)s before it is packed; kept for %(length)s.") % {"size": size, "length": kept}
+    return _("About %(size)s before it is packed; kept for %(length)s.") % {"size": size, "length": kept}
+
+
+def said_length(length: timedelta) -> str:
+    """Return a length of time in words: days if they are whole, else hours."""
+    days, rest = divmod(length, timedelta(days=1))
+    if not rest:
+        return ngettext("%(count)d day", "%(count)d days", days) % {"count": days}
+    hours = round(length / timedelta(hours=1))
+    return ngettext("%(count)d hour", "%(count)d hours", hours) % {"count": hours}
 
 
 def show_entry(entry: AuditEntry) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 from django.conf import settings
 from django.urls import path
 
-from superadmin.views import changes, fleet, home, operations, tenant, tenants
+from superadmin.views import changes, exports, fleet, home, operations, tenant, tenants
 
 urlpatterns = [
     path("", home.console_home, name="console_home"),
@@ -23,6 +23,9 @@ urlpatterns = [
     path("tenants/<slug:slug>/delete/", changes.tenant_delete, name="tenant_delete"),
     path("tenants/<slug:slug>/delete-now/", changes.tenant_delete_now, name="tenant_delete_now"),
     path("tenants/<slug:slug>/undo-deletion/", changes.tenant_undo_deletion, name="tenant_undo_deletion"),
+    path("tenants/<slug:slug>/export/", exports.tenant_export, name="tenant_export"),
+    path("tenants/<slug:slug>/clone/", exports.tenant_clone, name="tenant_clone"),
+    path("exports/<uuid:archive_id>/", exports.export_download, name="export_download"),
     path("operations/", operations.operation_list, name="operation_list"),
     path("operations/<uuid:operation_id>/", operations.operation_detail, name="operation_detail"),
     path("operations/<uuid:operation_id>/<slug:answer>/", operations.operation_answer, name="operation_answer"),

@@ -25,8 +25,10 @@ from archives.tape import SPOOL
 from core import audit
 from core.actors import Actor
 from core.errors import Invalid
+from core.idempotency.services import IdempotentCall, recall, remember
 from tenants.errors import TenantNotActive
 from tenants.models import Operation, Tenant
+from tenants.selectors import get_operation
 from tenants.services.changes import checked_reason, locked_tenant
 from tenants.services.provisioning import Provisioning, request_tenant
 from tenants.steps import SchemaStep, TenantStep, tenant_steps
@@ -114,7 +116,7 @@ def _request_import(
 
 
 @transaction.atomic
-def request_clone(
+def request_clone(  # noqa: PLR0913 - each is a field of the form
     *,
     tenant_id: UUID,
     slug: str,
@@ -124,15 +126,18 @@ def request_clone(
     actor: Actor,
     reason: str,
     expected_version: int | None = None,
+    call: IdempotentCall | None = None,
 ) -> Operation:
     """Have a copy of a tenant made under a new slug; return the operation, which is the new tenant's.
 
     With `masked`, names, addresses, passwords and other texts that people wrote are replaced, files left out, and the
-    copy gets a first administrator with `admin_email`.
+    copy gets a first administrator with `admin_email`. With `call`, a repetition returns the first operation.
 
     Raises Invalid, SlugTaken, TenantNotActive unless the tenant is active or suspended, TenantChanged; nothing is written
     then.
     """
+    if call and (known := recall(call)):
+        return get_operation(UUID(known.location))
     source = locked_tenant(tenant_id, expected_version)
     reason = checked_reason(reason)
     if source.status not in (Tenant.Status.ACTIVE, Tenant.Status.SUSPENDED):
@@ -164,6 +169,8 @@ def request_clone(
         clone=slug,
         masked=masked,
     )
+    if call:
+        remember(call, status=202, location=str(operation.pk))
     return operation
 
 

@@ -3,6 +3,7 @@ from typing import Any
 from rest_framework import serializers
 
 from accounts.operators.models import Operator
+from archives.models import Archive
 from core.audit.models import AuditEntry
 from core.audit.words import label_of
 from tenants.directory import address_of
@@ -72,6 +73,56 @@ class DeletionSerializer(TypedSlugSerializer):
     """A tenant's deletion."""
 
     now = serializers.BooleanField(required=False, default=False, help_text="Without the grace period")
+    export = serializers.BooleanField(
+        required=False,
+        default=False,
+        help_text="Begin with an export; nothing is removed before it was read back whole",
+    )
+
+
+class ExportRequestSerializer(ReasonSerializer):
+    """An export of a tenant."""
+
+    masked = serializers.BooleanField(
+        required=False, default=False, help_text="Replace what says anything about people, and leave files out"
+    )
+
+
+class CloneRequestSerializer(ExportRequestSerializer):
+    """A copy of a tenant."""
+
+    # the service checks values, as it does for a new tenant
+    slug = serializers.CharField(allow_blank=True, help_text="The copy's slug")
+    name = serializers.CharField(required=False, default="", allow_blank=True, help_text="The copy's name")
+    admin_email = serializers.CharField(
+        required=False, default="", allow_blank=True, help_text="Of a masked copy: who gets the link to sign in"
+    )
+
+
+class ExportSerializer(serializers.ModelSerializer[Archive]):
+    """An archive with everything of a tenant."""
+
+    tenant = serializers.CharField(source="tenant.slug")
+    actor_name = serializers.CharField(source="operation.actor_name", help_text="Who asked for it")
+
+    class Meta:
+        model = Archive
+        fields = [
+            "id",
+            "tenant",
+            "tenant_id",
+            "operation_id",
+            "actor_name",
+            "file_name",
+            "is_masked",
+            "size_bytes",
+            "sha256",
+            "row_count",
+            "file_count",
+            "finished_at",
+            "kept_until",
+        ]
+        read_only_fields = fields
 
 
 class TenantChangeSerializer(serializers.Serializer[Any]):

@@ -1,6 +1,6 @@
 from django.urls import path
 
-from superadmin.api import operations, tenants, views
+from superadmin.api import exports, operations, tenants, views
 
 urlpatterns = [
     path("tenants/", tenants.TenantCollection.as_view(), name="api_tenants"),
@@ -11,6 +11,10 @@ urlpatterns = [
     path("tenants/<str:slug>/delete-now/", tenants.TenantDeletionNow.as_view(), name="api_tenant_delete_now"),
     path("tenants/<str:slug>/operations/", tenants.TenantOperations.as_view(), name="api_tenant_operations"),
     path("tenants/<str:slug>/audit/", tenants.TenantAudit.as_view(), name="api_tenant_audit"),
+    path("tenants/<str:slug>/exports/", exports.TenantExports.as_view(), name="api_tenant_exports"),
+    path("tenants/<str:slug>/clone/", exports.TenantClone.as_view(), name="api_tenant_clone"),
+    path("exports/<uuid:export_id>/", exports.ExportItem.as_view(), name="api_export"),
+    path("exports/<uuid:export_id>/content/", exports.ExportContent.as_view(), name="api_export_content"),
     path("operations/", operations.OperationCollection.as_view(), name="api_operations"),
     path("operations/<uuid:operation_id>/", operations.OperationItem.as_view(), name="api_operation"),
     path("operations/<uuid:operation_id>/retry/", operations.OperationRetry.as_view(), name="api_operation_retry"),

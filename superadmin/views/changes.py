@@ -1,7 +1,6 @@
 """What operators do to one tenant: each asks first, with what it means in numbers, and calls one service."""
 
 from collections.abc import Callable
-from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
@@ -19,8 +18,8 @@ from core.errors import Invalid
 from superadmin.asking import Question, ask
 from superadmin.forms import ChangeForm, ConfirmedForm, DeletionForm, ReasonForm, RenameForm
 from superadmin.losses import count_losses
-from superadmin.shown import url_of
-from tenants.errors import TenantNotActive, TenantNotDeleting, TenantNotSuspended
+from superadmin.shown import said_length, say_expected_export, url_of
+from tenants.errors import SlugTaken, TenantNotActive, TenantNotDeleting, TenantNotSuspended
 from tenants.models import Operation, Tenant
 from tenants.selectors import active_operation, get_tenant
 from tenants.services.deletion import delete_now, request_deletion, undo_deletion
@@ -29,7 +28,7 @@ from tenants.services.operations import refuse_if_busy
 from tenants.services.renaming import rename_tenant
 
 
-def _carried_out(form: ChangeForm, request: OperatorRequest, change: Callable[[], Any]) -> bool:
+def carried_out(form: ChangeForm, request: OperatorRequest, change: Callable[[], Any]) -> bool:
     """Say whether the form was sent and its change made; wrong values that only the service knows end up beside the fields."""
     if request.method != "POST" or not form.is_valid():
         return False
@@ -39,10 +38,14 @@ def _carried_out(form: ChangeForm, request: OperatorRequest, change: Callable[[]
         for field, sentences in invalid.facts["errors"].items():  # type: ignore[attr-defined]
             form.add_error(field if field in form.fields else None, sentences)
         return False
+    except SlugTaken as taken:
+        form.add_error("slug", str(taken))
+        return False
     return True
 
 
-def _question(tenant: Tenant, request: OperatorRequest, **said: Any) -> Question:
+def question_about(tenant: Tenant, request: OperatorRequest, **said: Any) -> Question:
+    """Return a question that leads back to the tenant's page."""
     return Question(action=request.path, back_url=url_of(tenant), back_label=str(tenant.slug), **said)
 
 
@@ -54,7 +57,7 @@ def tenant_suspend(request: OperatorRequest, slug: str) -> HttpResponse:
     tenant = get_tenant(slug)
     form = ReasonForm(request.POST or None, version=tenant.version)
     who: dict[str, Any] = {"tenant_id": tenant.pk, "actor": request.user.actor}
-    if _carried_out(form, request, lambda: suspend_tenant(**who, **form.said)):
+    if carried_out(form, request, lambda: suspend_tenant(**who, **form.said)):
         messages.success(request, _("%(name)s is suspended.") % {"name": tenant.name})
         return HttpResponseRedirect(url_of(tenant))
     if tenant.status != Tenant.Status.ACTIVE:
@@ -67,7 +70,7 @@ def tenant_suspend(request: OperatorRequest, slug: str) -> HttpResponse:
         " and you can reactivate it.",
         people,
     )
-    question = _question(
+    question = question_about(
         tenant,
         request,
         title=_("Suspend %(name)s?") % {"name": tenant.name},
@@ -86,12 +89,12 @@ def tenant_reactivate(request: OperatorRequest, slug: str) -> HttpResponse:
     tenant = get_tenant(slug)
     form = ReasonForm(request.POST or None, version=tenant.version)
     who: dict[str, Any] = {"tenant_id": tenant.pk, "actor": request.user.actor}
-    if _carried_out(form, request, lambda: reactivate_tenant(**who, **form.said)):
+    if carried_out(form, request, lambda: reactivate_tenant(**who, **form.said)):
         messages.success(request, _("%(name)s works again.") % {"name": tenant.name})
         return HttpResponseRedirect(url_of(tenant))
     if tenant.status != Tenant.Status.SUSPENDED:
         raise TenantNotSuspended(slug=tenant.slug, status=tenant.get_status_display())
-    question = _question(
+    question = question_about(
         tenant,
         request,
         title=_("Reactivate %(name)s?") % {"name": tenant.name},
@@ -111,12 +114,12 @@ def tenant_rename(request: OperatorRequest, slug: str) -> HttpResponse:
     tenant = get_tenant(slug)
     form = RenameForm(request.POST or None, version=tenant.version, initial={"name": tenant.name})
     who: dict[str, Any] = {"tenant_id": tenant.pk, "actor": request.user.actor}
-    if _carried_out(form, request, lambda: rename_tenant(**who, **form.said)):
+    if carried_out(form, request, lambda: rename_tenant(**who, **form.said)):
         messages.success(request, _("The new name is saved."))
         return HttpResponseRedirect(url_of(tenant))
     if tenant.status not in (Tenant.Status.ACTIVE, Tenant.Status.SUSPENDED):
         raise TenantNotActive(slug=tenant.slug, status=tenant.get_status_display())
-    question = _question(
+    question = question_about(
         tenant,
         request,
         title=_("Rename %(name)s") % {"name": tenant.name},
@@ -138,9 +141,15 @@ def tenant_delete(request: OperatorRequest, slug: str) -> HttpResponse:
     """Delete a tenant after the grace period, or at once."""
     tenant = get_tenant(slug)
     grace = said_length(settings.DELETION_GRACE)
-    form = DeletionForm(request.POST or None, version=tenant.version, word=str(tenant.slug), grace=grace)
+    form = DeletionForm(
+        request.POST or None,
+        version=tenant.version,
+        word=str(tenant.slug),
+        grace=grace,
+        export_hint=say_expected_export(tenant),
+    )
     who: dict[str, Any] = {"tenant_id": tenant.pk, "actor": request.user.actor}
-    if _carried_out(form, request, lambda: request_deletion(**who, **form.said)):
+    if carried_out(form, request, lambda: request_deletion(**who, **form.said)):
         said = _("%(name)s is stopped and will be deleted.") % {"name": tenant.name}
         messages.success(request, said)
         return HttpResponseRedirect(url_of(tenant))
@@ -148,7 +157,7 @@ def tenant_delete(request: OperatorRequest, slug: str) -> HttpResponse:
     if tenant.status not in (Tenant.Status.ACTIVE, Tenant.Status.SUSPENDED):
         raise TenantNotActive(slug=tenant.slug, status=tenant.get_status_display())
     until = formats.date_format(timezone.localtime(timezone.now() + settings.DELETION_GRACE), _("j F Y, H:i"))
-    question = _question(
+    question = question_about(
         tenant,
         request,
         title=_("Delete %(slug)s for good?") % {"slug": tenant.slug},
@@ -172,13 +181,13 @@ def tenant_delete_now(request: OperatorRequest, slug: str) -> HttpResponse:
     tenant = get_tenant(slug)
     form = ConfirmedForm(request.POST or None, version=tenant.version, word=str(tenant.slug))
     who: dict[str, Any] = {"tenant_id": tenant.pk, "actor": request.user.actor}
-    if _carried_out(form, request, lambda: delete_now(**who, **form.said)):
+    if carried_out(form, request, lambda: delete_now(**who, **form.said)):
         messages.success(request, _("%(name)s is being deleted.") % {"name": tenant.name})
         return HttpResponseRedirect(url_of(tenant))
     operation = active_operation(tenant)
     if operation is None or operation.kind != Operation.Kind.DELETE or operation.status != Operation.Status.PENDING:
         raise TenantNotDeleting(slug=tenant.slug, status=tenant.get_status_display())
-    question = _question(
+    question = question_about(
         tenant,
         request,
         title=_("Delete %(slug)s now?") % {"slug": tenant.slug},
@@ -201,12 +210,3 @@ def tenant_undo_deletion(request: OperatorRequest, slug: str) -> HttpResponse:
         % {"name": tenant.name, "status": tenant.get_status_display().lower()},
     )
     return HttpResponseRedirect(url_of(tenant))
-
-
-def said_length(length: timedelta) -> str:
-    """Return a length of time in words: days if they are whole, else hours."""
-    days, rest = divmod(length, timedelta(days=1))
-    if not rest:
-        return ngettext("%(count)d day", "%(count)d days", days) % {"count": days}
-    hours = round(length / timedelta(hours=1))
-    return ngettext("%(count)d hour", "%(count)d hours", hours) % {"count": hours}

@@ -14,10 +14,11 @@ from django.views.decorators.http import require_http_methods, require_safe
 from django.views.decorators.vary import vary_on_headers
 
 from accounts.access import OperatorRequest, operator_required
+from archives.selectors import export_of
 from core.errors import NotFound
 from superadmin.asking import Question, ask
 from superadmin.forms import OptionalReasonForm
-from superadmin.shown import show_operation, show_progress
+from superadmin.shown import show_export, show_operation, show_progress
 from tenants.errors import OperationNotStuck
 from tenants.kinds import kind_of
 from tenants.models import Operation
@@ -79,7 +80,9 @@ def operation_detail(request: OperatorRequest, operation_id: UUID) -> HttpRespon
     }
     if polled:
         return render(request, "superadmin/operation_detail.html#progress", context)
+    archive = export_of(operation)
     context |= {
+        "export": show_export(archive) if archive else None,
         "operation": {
             **show_operation(operation),
             "id": operation.pk,

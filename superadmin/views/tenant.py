@@ -19,12 +19,14 @@ from accounts.access import OperatorRequest, operator_required
 from accounts.identity.services import find_first_admin, show_first_admin_link
 from accounts.people.models import Person
 from accounts.people.overview import PeopleFigures, read_people, read_people_figures
+from archives.selectors import list_exports
 from core.audit.selectors import list_actions, list_entries
 from core.audit.words import label_of
 from superadmin.periods import asked_since, period_choices
 from superadmin.shown import (
     key_of,
     show_entry,
+    show_export,
     show_operation,
     show_progress,
     url_of,
@@ -43,6 +45,7 @@ MEMBER_SORTS = {
     "-last_sign_in": "-last_sign_in_at",
 }
 LABEL = "tenants.tenant"  # of audit entries
+EXPORTS_SHOWN = 10  # the newest; the API lists all
 STILL_SHOWN_S = 300  # how long the overview shows an operation that has ended well
 
 
@@ -72,6 +75,8 @@ def page_of(request: OperatorRequest, tenant: Tenant, tab: str) -> dict[str, Any
         "may": {
             "suspend": tenant.status == Tenant.Status.ACTIVE,
             "reactivate": tenant.status == Tenant.Status.SUSPENDED,
+            "export": tenant.status in (Tenant.Status.ACTIVE, Tenant.Status.SUSPENDED) and operation is None,
+            "copy": tenant.status in (Tenant.Status.ACTIVE, Tenant.Status.SUSPENDED),
             "rename": tenant.status in (Tenant.Status.ACTIVE, Tenant.Status.SUSPENDED),
             "delete": tenant.status in (Tenant.Status.ACTIVE, Tenant.Status.SUSPENDED) and operation is None,
             "undo_deletion": waits,
@@ -134,6 +139,7 @@ def _overview(request: OperatorRequest, tenant: Tenant, **more: Any) -> dict[str
         "operations": [show_operation(row) for row in list_operations(tenant=tenant)[:5]],
         "operation_count": tenant.operations.count(),
         "audit": [show_entry(entry) for entry in list_entries(target_label=LABEL, target_id=tenant.pk)[:6]],
+        "exports": [show_export(archive) for archive in list_exports(tenant.pk)[:EXPORTS_SHOWN]],
         "proof": _proof(tenant),
         "link": None,
         **more,

@@ -14,7 +14,8 @@ DATA = "answers programs, not people"
 FRAGMENT = "a fragment that other pages fetch; the palette's test looks at it"
 STEP = "only redirects"
 SET_PASSWORD, DEVICE_CODE, DEVICE_DONE = "{single_use}", "{device}", "{allowed}"  # filled in by the test
-STUCK, GONE, DELETION, RUN = "{stuck}", "{gone}", "{deletion}", "{run}"  # filled in with what the scenery made
+# filled in with what the scenery made
+STUCK, GONE, DELETION, RUN, EXPORT = "{stuck}", "{gone}", "{deletion}", "{run}", "{export}"
 
 
 @dataclass(frozen=True)
@@ -79,6 +80,9 @@ PAGES: dict[str, dict[str, Example | str]] = {
         "tenant_delete": Example("/console/tenants/acme-corp/delete/", "operator"),
         "tenant_delete_now": Example("/console/tenants/umbrella/delete-now/", "operator"),
         "tenant_undo_deletion": "shows its answer on tenant_detail",
+        "tenant_export": Example("/console/tenants/acme-corp/export/", "operator"),
+        "tenant_clone": Example("/console/tenants/acme-corp/clone/", "operator"),
+        "export_download": DATA,
         "operation_list": Example("/console/operations/", "operator"),
         "operation_detail": Example(f"/console/operations/{STUCK}/", "operator"),
         "operation_answer": Example(f"/console/operations/{STUCK}/clean/", "operator"),
@@ -90,6 +94,10 @@ PAGES: dict[str, dict[str, Example | str]] = {
         "api_tenant_delete_now": DATA,
         "api_tenant_operations": DATA,
         "api_tenant_audit": DATA,
+        "api_tenant_exports": DATA,
+        "api_tenant_clone": DATA,
+        "api_export": DATA,
+        "api_export_content": DATA,
         "api_operations": DATA,
         "api_operation_retry": DATA,
         "api_operation_give_up": DATA,
@@ -119,6 +127,8 @@ MORE: dict[str, dict[str, Example]] = {
         "tenant with a stuck operation": Example("/console/tenants/stark/", "operator"),
         "tenant in its grace period": Example("/console/tenants/umbrella/", "operator"),
         "tenant deleted": Example(f"/console/tenants/{GONE}/", "operator"),
+        "export": Example(f"/console/operations/{EXPORT}/", "operator"),
+        "tenant with an export": Example("/console/tenants/globex-inc/", "operator"),
         "deletion": Example(f"/console/operations/{DELETION}/", "operator"),
         "busy tenant": Example("/console/tenants/umbrella/delete/", "operator", status=409),
         "nobody of a tenant fits": Example("/console/tenants/acme-corp/members/?q=zzz", "operator"),

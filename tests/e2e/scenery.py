@@ -11,7 +11,7 @@ from datetime import timedelta
 import django
 
 SUSPENDED, WAITING = "hooli", "initech"
-STUCK, IN_GRACE, GONE = "stark", "umbrella", "tyrell"
+STUCK, IN_GRACE, GONE, EXPORTED = "stark", "umbrella", "tyrell", "globex-inc"
 
 
 def fill() -> dict[str, str]:
@@ -50,7 +50,7 @@ def show_operations() -> dict[str, str]:
     from core.tenancy import enter_platform
 
     with enter_platform():
-        return {"{stuck}": _get_stuck(), "{run}": _migrate(), **_delete()}
+        return {"{stuck}": _get_stuck(), "{run}": _migrate(), "{export}": _export(), **_delete()}
 
 
 def _get_stuck() -> str:
@@ -95,6 +95,19 @@ def _delete() -> dict[str, str]:
     deletion = made(GONE)
     demo.wait_for(deletion.pk, timeout_s=START_S)
     return {"{gone}": str(deletion.tenant_id), "{deletion}": str(deletion.pk)}
+
+
+def _export() -> str:
+    from accounts import demo
+    from archives.services.exports import request_export
+    from core.actors import SYSTEM
+    from tenants.selectors import get_tenant
+    from tests.support.platform import START_S
+
+    exported = get_tenant(EXPORTED)
+    operation = request_export(tenant_id=exported.pk, actor=SYSTEM, reason="They ask for their data")
+    demo.wait_for(operation.pk, timeout_s=START_S)
+    return str(operation.pk)
 
 
 def _migrate() -> str:

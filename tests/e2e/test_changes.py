@@ -1,7 +1,10 @@
 """What operators do to tenants, by hand: dialogs, the typed slug, undo, and many at once."""
 
+import hashlib
 import re
+import tarfile
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import expect
@@ -63,6 +66,43 @@ def test_the_typed_slug_enables_a_deletion_which_one_click_undoes(
 
     expect(page.get_by_text("The deletion is called off.").first).to_be_visible()
     expect(page.get_by_role("heading", name="Will be deleted on")).to_have_count(0)
+    assert findings == []
+    assert viewer.complaints + viewer.violations() == []
+
+
+def test_an_export_is_asked_for_in_the_menu_watched_and_downloaded(
+    look: Callable[..., Viewer], at: Callable[..., str], single_use: dict[str, str], tmp_path: Path
+) -> None:
+    viewer = look("operator")
+    page = viewer.page
+    page.goto(at("/console/tenants/hooli/"))
+    menu = page.get_by_role("button", name="More", exact=True)
+
+    menu.click()
+    page.get_by_role("link", name="Export…").click()
+    dialog = page.get_by_role("dialog", name="Export hooli?")
+    expect(dialog.get_by_text("kept for 30 days")).to_be_visible()
+    findings = viewer.axe()
+    page.keyboard.press("Escape")
+    expect(menu).to_be_focused()
+    menu.click()
+    page.get_by_role("link", name="Export…").click()
+    dialog.get_by_label("Why? Kept in the audit log.").fill("They ask for their data")
+    dialog.get_by_role("button", name="Export hooli").click()
+    page.wait_for_url(at("/console/operations/**"))
+    expect(page.locator(".plx-steps li[data-state=done]")).to_have_count(2)
+    sum_shown = page.locator(".plx-facts code").filter(has_text=re.compile("^[0-9a-f]{64}$")).inner_text()
+    with page.expect_download() as downloading:
+        page.get_by_role("link", name="Download").click()
+    downloading.value.save_as(tmp_path / "hooli.tar.gz")
+    page.goto(at("/console/tenants/hooli/"))
+
+    exports = page.get_by_role("region", name="Exports")
+    expect(exports.get_by_role("link", name="Download hooli-")).to_have_count(1)
+    assert re.fullmatch(r"hooli-\d{8}-\d{6}\.plexica\.tar\.gz", downloading.value.suggested_filename)
+    assert hashlib.sha256((tmp_path / "hooli.tar.gz").read_bytes()).hexdigest() == sum_shown
+    with tarfile.open(tmp_path / "hooli.tar.gz") as archive:
+        assert archive.getnames()[0] == "manifest.json"
     assert findings == []
     assert viewer.complaints + viewer.violations() == []
 

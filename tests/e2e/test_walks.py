@@ -91,7 +91,7 @@ def test_an_operator_makes_a_tenant_and_its_first_admin_signs_in(
         platform.signal_group("operations", signal.SIGCONT)
     expect(page.locator(".plx-steps li[data-state=done]")).to_have_count(6)
     expect(page.get_by_role("link", name="Open workspace")).to_be_visible()
-    assert page.locator(".plx-steps .plx-took").count() == 5
+    assert page.locator(".plx-steps .plx-took").count() == 6
 
     page.get_by_role("button", name="Show set-password link").click()
     link = page.get_by_label("Set-password link", exact=True).input_value()
