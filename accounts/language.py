@@ -5,6 +5,7 @@ Who is not signed in says it with the language switch, which a cookie keeps: tha
 
 import json
 from collections.abc import Callable
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
@@ -46,7 +47,13 @@ class LanguageMiddleware:
 
 def _preferences(user: object) -> Preferences:
     read_along = user.preferences_json if isinstance(user, Person) else None
-    return Preferences(**json.loads(read_along)) if read_along else get_preferences()
+    return _from_row(json.loads(read_along)) if read_along else get_preferences()
+
+
+def _from_row(row: dict[str, Any]) -> Preferences:
+    """Leave columns aside that a newer release has added already: `migrate_fleet` runs while this code serves."""
+    known = {column.attname for column in Preferences._meta.concrete_fields}
+    return Preferences(**{name: value for name, value in row.items() if name in known})
 
 
 def _switched_to(request: HttpRequest) -> str:

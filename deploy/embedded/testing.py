@@ -1,6 +1,7 @@
 """`bin/test`: servers, front end and environment for the tests, then pytest."""
 
 import os
+import secrets
 import shutil
 import signal
 import subprocess
@@ -13,10 +14,12 @@ from deploy.embedded import frontend, platform, progress
 from deploy.embedded.errors import StackError, Stopped, one_sentence
 from deploy.embedded.options import parse_test
 from deploy.embedded.paths import Tree
+from deploy.embedded.processes import find_by_variable, stop_all
 from deploy.embedded.servers import USUAL
 from deploy.embedded.stack import Stack
 from deploy.embedded.steps import Steps
 
+RUN = "PLEXICA_TEST_RUN"  # every process of a run carries it: how those that a cut-off run leaves are found
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 WHOLE_SUITE = ["-n", "3", "--cov", "--cov-branch"]  # one of them mostly waits for browsers and processes
 POOLERS = ("pgbouncer", "/usr/sbin/pgbouncer")  # Debian puts it where not everybody looks
@@ -47,15 +50,16 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def run(tree: Tree, words: list[str], programs: dict[str, str], *, down: bool) -> int:
-    """Run pytest with these words, or the whole suite; returns its status."""
-    stack = Stack(tree, progress.say)
+    """Run pytest with these words, or the whole suite; returns its status. No process of the tests outlives it."""
+    stack, token = Stack(tree, progress.say), secrets.token_hex(8)
     with stack.in_use():
         try:
             stack.up(USUAL)
-            env = environment(tree, stack, programs)
+            env = {**environment(tree, stack, programs), RUN: token}
             _build(tree, env)
             return _pytest(tree, words or WHOLE_SUITE, env)
         finally:
+            stop_all(find_by_variable(RUN, token))
             if down:
                 progress.say("stopping the servers")
                 stack.down(USUAL)

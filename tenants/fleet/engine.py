@@ -30,7 +30,7 @@ from tenants.fleet.plans import Plan, make_plans
 from tenants.fleet.running import Lane, connect, error_state
 from tenants.fleet.states import read_groups
 from tenants.schemas.making import OPS
-from tenants.schemas.template import current_template
+from tenants.schemas.template import check_template
 
 LOCK_ID = 0x706C_6578_6663  # "plexfc": any number that nobody else takes
 LOCKED = {"55P03", "40P01"}  # lock_not_available, deadlock_detected
@@ -150,17 +150,21 @@ def migrate_fleet(options: Options | None = None, watcher: Watcher | None = None
 
     Raises FleetBusy, and TemplateMissing if `migrate` was not run with this code.
     """
-    current_template()
+    migrations_hash = check_template()
     with only_run() as still_alone:
         ledger.close_interrupted_runs()
-        return _Fleet(options or Options(), watcher or Silent(), still_alone).go()
+        return _Fleet(options or Options(), watcher or Silent(), still_alone, migrations_hash).go()
 
 
 class _Fleet:
     """One run."""
 
-    def __init__(self, options: Options, watcher: Watcher, still_alone: Callable[[], None]) -> None:
+    def __init__(
+        self, options: Options, watcher: Watcher, still_alone: Callable[[], None], migrations_hash: str
+    ) -> None:
         self.options, self.watcher, self.still_alone = options, watcher, still_alone
+        self.migrations_hash = migrations_hash
+        self.lanes = [Lane(lock_timeout_s=options.lock_timeout_s) for _ in range(max(1, options.concurrency))]
         self.run: Run | None = None
         self.met: set[UUID] = set()
         self.counts: dict[str, int] = {}
@@ -176,6 +180,8 @@ class _Fleet:
             self.stop_reason = self.stop_reason or _sentence_of_end(error)
             self._close()
             raise
+        finally:
+            self._close_lanes()
         self._close()
         return Outcome(self.run, len(self.met), self.counts)
 
@@ -194,12 +200,14 @@ class _Fleet:
         behind = [ref for plan in plans for ref in plan.group.tenants]
         if not behind:
             return []
+        for lane in self.lanes[: len(behind)]:
+            lane.open_soon()
         first = self.run is None
         if self.run is None:
             self.run = ledger.open_run(
                 started_by=f"{getpass.getuser()}@{socket.gethostname()}",
                 options=asdict(self.options),
-                migrations_hash=current_template().migrations_hash,
+                migrations_hash=self.migrations_hash,
             )
         canary = self._choose_canaries(behind) if first else set()
         tasks = []
@@ -231,13 +239,14 @@ class _Fleet:
                 self.stop_reason = "a canary was not migrated"
                 return
             if others and self.options.pause_s:
+                self._close_lanes()
                 self.watcher.pausing(self.options.pause_s)
                 time.sleep(self.options.pause_s)
         self._run_all(others)
 
     def _run_all(self, tasks: list[_Task]) -> None:
         if tasks:
-            queue = _Queue(tasks, self.options, self.watcher)
+            queue = _Queue(tasks, self.options, self.watcher, self.lanes)
             try:
                 queue.run()
             finally:
@@ -245,6 +254,10 @@ class _Fleet:
                 self.stop_reason = self.stop_reason or queue.stop_reason
                 for task in tasks:
                     self.counts[task.record.status] = self.counts.get(task.record.status, 0) + 1
+
+    def _close_lanes(self) -> None:
+        for lane in self.lanes:
+            lane.close()
 
     def _close(self) -> None:
         if self.run is None:
@@ -262,6 +275,7 @@ class _Queue:
     tasks: list[_Task]
     options: Options
     watcher: Watcher
+    lanes: list[Lane]
     stop_reason: str = ""
     failures: int = 0
     _ready: deque[_Task] = field(default_factory=deque)
@@ -272,8 +286,11 @@ class _Queue:
     def run(self) -> None:
         """Return when every turn was taken, or the run was stopped."""
         self._ready.extend(self.tasks)
-        count = max(1, min(self.options.concurrency, len(self.tasks)))
-        threads = [threading.Thread(target=self._work, name=f"fleet-{number}", daemon=True) for number in range(count)]
+        lanes = self.lanes[: len(self.tasks)]
+        threads = [
+            threading.Thread(target=self._work, args=[lane], name=f"fleet-{number}", daemon=True)
+            for number, lane in enumerate(lanes)
+        ]
         for thread in threads:
             thread.start()
         try:
@@ -291,8 +308,7 @@ class _Queue:
             self.stop_reason = self.stop_reason or reason
             self._changed.notify_all()
 
-    def _work(self) -> None:
-        lane = Lane(lock_timeout_s=self.options.lock_timeout_s)
+    def _work(self, lane: Lane) -> None:
         try:
             while task := self._next():
                 try:
@@ -305,8 +321,7 @@ class _Queue:
             log.exception("fleet_lane_ended")
             self._stop(f"the ledger could not be written: {error}")
         finally:
-            lane.close()
-            connections.close_all()
+            connections.close_all()  # the lane's own for texts stays for the next queue
 
     def _next(self) -> _Task | None:
         with self._changed:

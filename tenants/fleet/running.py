@@ -6,8 +6,9 @@ nobody who queues behind it waits longer because of it.
 
 import hashlib
 import re
+import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import psycopg
@@ -65,20 +66,31 @@ class Lane:
     def __init__(self, *, lock_timeout_s: float) -> None:
         self._lock_timeout_s = lock_timeout_s
         self._raw: psycopg.Connection[Any] | None = None
+        self._opening = threading.Lock()
+
+    def open_soon(self) -> None:
+        """Connect while this thread goes on; if that fails, the first text tries again."""
+        threading.Thread(target=self._try_open, name="fleet-connect", daemon=True).start()
+
+    def _try_open(self) -> None:
+        with suppress(psycopg.Error):
+            self.raw  # noqa: B018 - opens it
 
     def close(self) -> None:
         """Close both; the lane may be used again."""
-        if self._raw is not None:
-            self._raw.close()
-            self._raw = None
+        with self._opening:
+            if self._raw is not None:
+                self._raw.close()
+                self._raw = None
         connections[OPS].close()
 
     @property
     def raw(self) -> psycopg.Connection[Any]:
         """The connection for texts, as the owner of the tables."""
-        if self._raw is None or self._raw.closed:
-            self._raw = connect(role=OWNER_ROLE)
-        return self._raw
+        with self._opening:
+            if self._raw is None or self._raw.closed:
+                self._raw = connect(role=OWNER_ROLE)
+            return self._raw
 
     def applied(self, ref: TenantRef) -> frozenset[MigrationKey]:
         """Return which migrations the tenant has now."""
@@ -107,6 +119,7 @@ class Lane:
         written: list[str] = []
         with self._as_django(ref, segment):
             state = segment.state.clone()
+            state.apps  # noqa: B018 - rendered now, operations change the copy; else each renders all models twice
             for migration in segment.migrations:
                 with _Writer(connections[OPS], written) as editor:
                     state = migration.apply(state, editor)

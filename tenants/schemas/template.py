@@ -19,6 +19,8 @@ TEMPLATE = TenantRef(
     id=UUID(int=0), slug="template", name="Template", schema=TEMPLATE_SCHEMA, role=OWNER_ROLE, state="template"
 )
 
+MISSING = "no schema template fits the migrations of this code: run manage.py migrate"
+
 
 class TemplateMissing(RuntimeError):
     """No template fits the code's migrations: `manage.py migrate` was not run."""
@@ -54,8 +56,16 @@ def current_template() -> SchemaTemplate:
     wanted = migrations_hash()
     template = SchemaTemplate.objects.filter(migrations_hash=wanted).first()
     if template is None:
-        raise TemplateMissing("no schema template fits the migrations of this code: run manage.py migrate")
+        raise TemplateMissing(MISSING)
     return template
+
+
+def check_template() -> str:
+    """Return the hash of this code's migrations, over the operations login. Raises TemplateMissing."""
+    wanted = migrations_hash()
+    if not SchemaTemplate.objects.using(OPS).filter(migrations_hash=wanted).exists():
+        raise TemplateMissing(MISSING)
+    return wanted
 
 
 def migrate_schema(ref: TenantRef) -> None:

@@ -26,6 +26,7 @@ from deploy.embedded.paths import Tree
 from deploy.embedded.processes import find_by_variable, last_lines, spawn, stop_all
 from deploy.embedded.stamps import Stamps, fingerprint
 from deploy.embedded.supervisor import Program
+from deploy.embedded.testing import RUN
 from tests.support import database
 
 EVERYTHING = ("operations", "worker", "scheduler", "web")
@@ -150,7 +151,7 @@ class Platform:
         for name in names:
             program = programs[name.partition("#")[0]]
             argv = [str(word).replace(f"{program.name}@", f"{name}@") for word in program.argv]
-            env = {**program.env, VARIABLE: str(self.folder)}
+            env = {**program.env, VARIABLE: str(self.folder), RUN: os.environ.get(RUN, "")}
             self._running[name] = spawn(argv, log=program.log, cwd=self.work_folder, env=env)
         if "web" in names:
             self.wait_ready()

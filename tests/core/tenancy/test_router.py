@@ -73,13 +73,13 @@ def test_migrations_are_recorded_where_their_tables_are(catalogue, acme):
     ("label", "in_public", "in_a_tenant"),
     [("tenants", True, False), ("people", False, True), ("audit", True, True), ("auth", False, False)],
 )
-def test_migrations_may_make_tables_only_where_they_belong_and_only_over_ops(acme, label, in_public, in_a_tenant):
+def test_migrations_may_make_tables_only_where_they_belong(acme, label, in_public, in_a_tenant):
     on_platform = router.allow_migrate("ops", label), router.allow_migrate("default", label)
     with enter(acme):
         in_tenant = router.allow_migrate("ops", label), router.allow_migrate("default", label)
 
     assert on_platform == (in_public, False)
-    assert in_tenant == (in_a_tenant, False)
+    assert in_tenant == (in_a_tenant, in_a_tenant)  # for dumpdata and loaddata: cursors refuse CREATE there
 
 
 def test_no_foreign_key_leaves_a_tenants_schema(world):
