@@ -75,10 +75,11 @@ def test_the_whole_walk_ends_where_it_began(at_issuer):
 
 
 def test_a_sign_in_is_recorded_once(at_issuer, acme, world):
+    somebody = at_issuer()  # whose account the issuer knows: by a sign-in of its own
     with enter(acme):
         before = AuditEntry.objects.filter(action="session.started").count()
 
-    at_issuer().get("/", follow=True)
+    somebody.get("/", follow=True)
 
     with enter(acme):
         assert AuditEntry.objects.filter(action="session.started").count() == before + 1

@@ -123,4 +123,4 @@ def test_events_carry_ids_and_no_personal_data():
     assert sorted(names) == sorted(set(names))
     for kind in kinds:
         assert kind.version >= 1
-        assert all(field.name.endswith("_id") for field in fields(kind)), kind
+        assert all(field.name.endswith(("_id", "_at")) for field in fields(kind)), kind
