@@ -30,7 +30,7 @@ from deploy.embedded.testing import RUN
 from tests.support import database
 
 EVERYTHING = ("operations", "worker", "scheduler", "web")
-GRACE_S = 10.0  # within which a process ends after SIGTERM
+GRACE_S = 30.0  # within which a process ends after SIGTERM: 1 s alone
 START_S = 90.0  # within which one works: 2 s alone, but half a minute was seen beside browsers on a busy machine
 # Valkey's databases: each test process has two of 2 to 15, counted from below, and the one without xdist 14 and 15;
 # from above 15 on there is room. faults: on a Valkey of its own
