@@ -27,6 +27,6 @@ def mail_password_link(subject: str) -> None:
 def clear_old_rows() -> None:
     """Delete what has expired, on the platform and in every tenant that is there."""
     clear_old_rows_here()
-    for tenant in Tenant.objects.filter(status__in=[Tenant.Status.ACTIVE, Tenant.Status.SUSPENDED]).iterator():
+    for tenant in Tenant.objects.filter(status__in=Tenant.IN_USE).iterator():
         with enter(tenant.ref):
             clear_old_rows_here()

@@ -10,6 +10,10 @@ from dataclasses import dataclass
 from django import forms
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.views.decorators.http import require_http_methods
+from django.views.decorators.vary import vary_on_headers
+
+from accounts.access import View, operator_required
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +38,12 @@ class Question:
     kind: str = "danger"
     losses: Sequence[Loss] = ()
     notes: Sequence[str] = ()
+
+
+def question_view(view: View) -> View:
+    """Let a view of this kind be asked and answered by operators alone."""
+    varied = vary_on_headers("HX-Request", "HX-Target")(view)
+    return require_http_methods(["GET", "HEAD", "POST"])(operator_required(varied))
 
 
 def ask(request: HttpRequest, question: Question) -> HttpResponse:

@@ -16,7 +16,7 @@ from django.conf import settings
 from django.db import connection
 
 from core.tenancy import TenantRef, enter_platform
-from tenants.models import Domain, Tenant
+from tenants.models import Tenant
 
 POLL_S = 0.5
 MAX_ENTRIES = 20_000
@@ -140,8 +140,3 @@ def find_by_host(host: str) -> TenantRef | None:
 def address_of(slug: str) -> str:
     """Return the origin of a tenant's own address, for example http://acme-corp.localhost:8000."""
     return f"{settings.PUBLIC_SCHEME}://{slug}.{settings.PUBLIC_NETLOC}"
-
-
-def domain_exists(domain: str) -> bool:
-    """Say whether some tenant has this domain."""
-    return Domain.objects.filter(domain=domain).exists()

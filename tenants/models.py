@@ -53,6 +53,7 @@ class Tenant(TenantMixin):
         DELETING = "deleting", _("Being deleted")
         DELETED = "deleted", _("Deleted")
 
+    IN_USE = (Status.ACTIVE, Status.SUSPENDED)  # set up, and to stay
     GONE = (Status.FAILED, Status.DELETED)  # their slug is free again
     auto_create_schema = False
     auto_drop_schema = False
@@ -91,6 +92,11 @@ class Tenant(TenantMixin):
     def save(self, *args: Any, **kwargs: Any) -> None:
         """Save the row alone: schemas are made by `tenants.steps.SchemaStep`."""
         models.Model.save(self, *args, **kwargs)
+
+    @property
+    def is_in_use(self) -> bool:
+        """Whether the tenant is set up and no deletion was asked for."""
+        return self.status in self.IN_USE
 
     @property
     def ref(self) -> TenantRef:

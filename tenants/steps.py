@@ -84,11 +84,6 @@ def _steps(paths: tuple[str, ...]) -> tuple[TenantStep, ...]:
     return steps
 
 
-def step_named(key: str) -> TenantStep:
-    """Return the step of `settings.TENANT_STEPS` with this key. Raises KeyError."""
-    return {step.key: step for step in tenant_steps()}[key]
-
-
 class AddressStep(TenantStep):
     """Gives the tenant its address. `request_tenant` has reserved it, unless a tenant that is gone still has it."""
 

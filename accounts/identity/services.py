@@ -43,7 +43,7 @@ class PasswordLinkShown:
 
 def find_first_admin(tenant: Tenant) -> FirstAdmin | None:
     """Return the tenant's first admin, or None while or after the tenant is not there."""
-    if tenant.status not in (Tenant.Status.ACTIVE, Tenant.Status.SUSPENDED):
+    if not tenant.is_in_use:
         return None
     with enter(tenant.ref):
         person = Person.objects.filter(email=tenant.admin_email).order_by("created_at").first()

@@ -44,6 +44,13 @@ class Person(Principal):
             models.UniqueConstraint(fields=["realm", "subject"], name="people_person_subject"),
         ]
 
+    @property
+    def status(self) -> str:
+        """disabled, active, or invited as long as they never signed in."""
+        if not self.is_active:
+            return "disabled"
+        return "active" if self.last_sign_in_at else "invited"
+
     preferences_json: str | None = None  # the workspace's, if `selectors.find_signed_in` read them along
 
     @property

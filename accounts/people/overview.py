@@ -37,7 +37,7 @@ def read_people_figures(ref: TenantRef, *, now: datetime) -> PeopleFigures:
         )
 
 
-def read_people(ref: TenantRef, *, query: str, order: str, page: str | None, size: int) -> Page[Person]:
+def read_people(ref: TenantRef, *, query: str, sort: str, page: str | None, size: int) -> Page[Person]:
     """Return one page of a tenant's people, with their roles."""
     with enter(ref), transaction.atomic():
-        return page_of_people(query=query, order=order, page=page, size=size)
+        return page_of_people(query=query, sort=sort, page=page, size=size)

@@ -13,7 +13,7 @@ from accounts.people.models import Person
 from core.audit.models import AuditEntry
 
 SIGN_IN = "session.started"
-
+SORTS = {"name": "name", "-name": "-name", "last_sign_in": "last_sign_in_at", "-last_sign_in": "-last_sign_in_at"}
 
 # Asked with each request: as text it costs half of what the ORM takes to write it anew, and it saves a round trip.
 _SIGNED_IN = """
@@ -33,9 +33,9 @@ def list_people(*, query: str = "") -> QuerySet[Person]:
     return people.filter(Q(name__icontains=query) | Q(email__icontains=query)) if query else people
 
 
-def page_of_people(*, query: str, order: str, page: str | None, size: int) -> Page[Person]:
-    """Return one page of the people, read to the end: nothing of it asks the database later."""
-    found = Paginator(list_people(query=query).order_by(order, "id"), size).get_page(page)
+def page_of_people(*, query: str, sort: str, page: str | None, size: int) -> Page[Person]:
+    """Return one page of the people, sorted by one of SORTS, read to the end: nothing of it asks the database later."""
+    found = Paginator(list_people(query=query).order_by(SORTS[sort], "id"), size).get_page(page)
     found.object_list = list(found.object_list)
     return found
 

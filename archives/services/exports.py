@@ -18,11 +18,10 @@ from core.actors import SYSTEM, Actor
 from core.idempotency.services import IdempotentCall, recall, remember
 from events import publish
 from plexica_sdk.events import TenantExported
-from tenants.errors import TenantNotActive
 from tenants.kinds import OperationKind
-from tenants.models import Operation, Tenant
+from tenants.models import Operation
 from tenants.selectors import get_operation
-from tenants.services.changes import checked_reason, locked_tenant
+from tenants.services.changes import checked_reason, locked_tenant, refuse_unless_in_use
 from tenants.services.operations import begin_operation, refuse_if_busy
 from tenants.steps import TenantStep
 
@@ -80,8 +79,7 @@ def request_export(
     tenant = locked_tenant(tenant_id, expected_version)
     reason = checked_reason(reason)
     refuse_if_busy(tenant)
-    if tenant.status not in (Tenant.Status.ACTIVE, Tenant.Status.SUSPENDED):
-        raise TenantNotActive(slug=tenant.slug, status=tenant.get_status_display())
+    refuse_unless_in_use(tenant)
     operation = begin_operation(tenant=tenant, kind=Operation.Kind.EXPORT, inputs={}, actor=actor)
     Archive.objects.create(
         purpose=Archive.Purpose.EXPORT,

@@ -26,10 +26,9 @@ from core import audit
 from core.actors import Actor
 from core.errors import Invalid
 from core.idempotency.services import IdempotentCall, recall, remember
-from tenants.errors import TenantNotActive
-from tenants.models import Operation, Tenant
+from tenants.models import Operation
 from tenants.selectors import get_operation
-from tenants.services.changes import checked_reason, locked_tenant
+from tenants.services.changes import checked_reason, locked_tenant, refuse_unless_in_use
 from tenants.services.provisioning import Provisioning, request_tenant
 from tenants.steps import SchemaStep, TenantStep, tenant_steps
 
@@ -140,8 +139,7 @@ def request_clone(  # noqa: PLR0913 - each is a field of the form
         return get_operation(UUID(known.location))
     source = locked_tenant(tenant_id, expected_version)
     reason = checked_reason(reason)
-    if source.status not in (Tenant.Status.ACTIVE, Tenant.Status.SUSPENDED):
-        raise TenantNotActive(slug=source.slug, status=source.get_status_display())
+    refuse_unless_in_use(source)
     _check_admin(masked=masked, admin_email=admin_email)
     name = name or (slug.replace("-", " ").title() if masked else "")
     operation = request_tenant(

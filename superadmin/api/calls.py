@@ -1,7 +1,7 @@
 """What calls of the API have in common: who asks, which version they saw, and whether they asked before."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, cast
 
 from django.urls import reverse
@@ -81,6 +81,16 @@ def idempotent_call(request: Request) -> IdempotentCall | None:
     return IdempotentCall.of(
         principal=f"operator:{request.user.pk}", method=str(request.method), path=request.path, key=key, body=body
     )
+
+
+def begin(
+    request: Request, service: Callable[..., Operation], body: type[serializers.Serializer[Any]], **which: Any
+) -> Response:
+    """Have a service begin an operation, or go on with one, and answer 202 with it and where it can be followed."""
+    operation = service(
+        actor=actor_of(request), expected_version=expected_version(request), **which, **read_body(body, request)
+    )
+    return accepted(request, operation)
 
 
 def accepted(request: Request, operation: Operation) -> Response:

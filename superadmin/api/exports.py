@@ -19,11 +19,9 @@ from superadmin.api.calls import (
     IDEMPOTENCY_KEY,
     IF_MATCH,
     LOCATION,
-    accepted,
     actor_of,
-    expected_version,
+    begin,
     idempotent_call,
-    read_body,
 )
 from superadmin.api.serializers import (
     CloneRequestSerializer,
@@ -55,14 +53,13 @@ class TenantExports(generics.ListAPIView[Archive]):
         parameters=[IDEMPOTENCY_KEY, IF_MATCH, LOCATION],
     )
     def post(self, request: Request, slug: str) -> Response:
-        operation = request_export(
+        return begin(
+            request,
+            request_export,
+            ExportRequestSerializer,
             tenant_id=get_tenant(slug).pk,
-            actor=actor_of(request),
-            expected_version=expected_version(request),
             call=idempotent_call(request),
-            **read_body(ExportRequestSerializer, request),
         )
-        return accepted(request, operation)
 
 
 class TenantClone(APIView):
@@ -75,14 +72,9 @@ class TenantClone(APIView):
         parameters=[IDEMPOTENCY_KEY, IF_MATCH, LOCATION],
     )
     def post(self, request: Request, slug: str) -> Response:
-        operation = request_clone(
-            tenant_id=get_tenant(slug).pk,
-            actor=actor_of(request),
-            expected_version=expected_version(request),
-            call=idempotent_call(request),
-            **read_body(CloneRequestSerializer, request),
+        return begin(
+            request, request_clone, CloneRequestSerializer, tenant_id=get_tenant(slug).pk, call=idempotent_call(request)
         )
-        return accepted(request, operation)
 
 
 class ExportItem(APIView):

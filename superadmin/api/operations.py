@@ -8,7 +8,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from superadmin.api.calls import IF_MATCH, LOCATION, accepted, actor_of, expected_version, read_body, read_choice
+from superadmin.api.calls import IF_MATCH, LOCATION, begin, read_choice
 from superadmin.api.serializers import OperationSerializer, OptionalReasonSerializer, RetrySerializer
 from tenants.models import Operation
 from tenants.selectors import get_operation, get_tenant, list_operations
@@ -60,13 +60,7 @@ class OperationRetry(APIView):
         parameters=[IF_MATCH, LOCATION],
     )
     def post(self, request: Request, operation_id: UUID) -> Response:
-        operation = retry_operation(
-            operation_id=operation_id,
-            actor=actor_of(request),
-            expected_version=expected_version(request),
-            **read_body(RetrySerializer, request),
-        )
-        return accepted(request, operation)
+        return begin(request, retry_operation, RetrySerializer, operation_id=operation_id)
 
 
 class OperationGivingUp(APIView):
@@ -79,10 +73,4 @@ class OperationGivingUp(APIView):
         parameters=[IF_MATCH, LOCATION],
     )
     def post(self, request: Request, operation_id: UUID) -> Response:
-        operation = give_up_operation(
-            operation_id=operation_id,
-            actor=actor_of(request),
-            expected_version=expected_version(request),
-            **read_body(OptionalReasonSerializer, request),
-        )
-        return accepted(request, operation)
+        return begin(request, give_up_operation, OptionalReasonSerializer, operation_id=operation_id)

@@ -10,13 +10,13 @@ from rest_framework.views import APIView
 
 from core.audit.models import AuditEntry
 from core.audit.selectors import list_entries
-from core.idempotency.services import IdempotentCall
 from superadmin.api.calls import (
     IDEMPOTENCY_KEY,
     IF_MATCH,
     LOCATION,
     accepted,
     actor_of,
+    begin,
     expected_version,
     idempotent_call,
     read_body,
@@ -106,15 +106,8 @@ class TenantItem(APIView):
         parameters=[IDEMPOTENCY_KEY, IF_MATCH, LOCATION],
     )
     def delete(self, request: Request, slug: str) -> Response:
-        call: IdempotentCall | None = idempotent_call(request)
-        operation = request_deletion(
-            tenant_id=get_tenant(slug).pk,
-            actor=actor_of(request),
-            expected_version=expected_version(request),
-            call=call,
-            **read_body(DeletionSerializer, request),
-        )
-        return accepted(request, operation)
+        which = {"tenant_id": get_tenant(slug).pk, "call": idempotent_call(request)}
+        return begin(request, request_deletion, DeletionSerializer, **which)
 
 
 class TenantSuspension(APIView):
@@ -160,13 +153,7 @@ class TenantDeletionNow(APIView):
         parameters=[IF_MATCH, LOCATION],
     )
     def post(self, request: Request, slug: str) -> Response:
-        operation = delete_now(
-            tenant_id=get_tenant(slug).pk,
-            actor=actor_of(request),
-            expected_version=expected_version(request),
-            **read_body(TypedSlugSerializer, request),
-        )
-        return accepted(request, operation)
+        return begin(request, delete_now, TypedSlugSerializer, tenant_id=get_tenant(slug).pk)
 
 
 def _change(request: Request, slug: str, change: Callable[..., Tenant], body: Any) -> Response:

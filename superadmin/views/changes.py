@@ -9,19 +9,19 @@ from django.http import HttpResponse, HttpResponseRedirect
 from django.utils import formats, timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
-from django.views.decorators.http import require_http_methods, require_POST
-from django.views.decorators.vary import vary_on_headers
+from django.views.decorators.http import require_POST
 
 from accounts.access import OperatorRequest, operator_required
 from accounts.people.overview import read_people_figures
 from core.errors import Invalid
-from superadmin.asking import Question, ask
+from superadmin.asking import Question, ask, question_view
 from superadmin.forms import ChangeForm, ConfirmedForm, DeletionForm, ReasonForm, RenameForm
 from superadmin.losses import count_losses
 from superadmin.shown import said_length, say_expected_export, url_of
 from tenants.errors import SlugTaken, TenantNotActive, TenantNotDeleting, TenantNotSuspended
 from tenants.models import Operation, Tenant
 from tenants.selectors import active_operation, get_tenant
+from tenants.services.changes import refuse_unless_in_use
 from tenants.services.deletion import delete_now, request_deletion, undo_deletion
 from tenants.services.lifecycle import reactivate_tenant, suspend_tenant
 from tenants.services.operations import refuse_if_busy
@@ -49,9 +49,7 @@ def question_about(tenant: Tenant, request: OperatorRequest, **said: Any) -> Que
     return Question(action=request.path, back_url=url_of(tenant), back_label=str(tenant.slug), **said)
 
 
-@require_http_methods(["GET", "HEAD", "POST"])
-@operator_required
-@vary_on_headers("HX-Request", "HX-Target")
+@question_view
 def tenant_suspend(request: OperatorRequest, slug: str) -> HttpResponse:
     """Stop a tenant everywhere."""
     tenant = get_tenant(slug)
@@ -81,9 +79,7 @@ def tenant_suspend(request: OperatorRequest, slug: str) -> HttpResponse:
     return ask(request, question)
 
 
-@require_http_methods(["GET", "HEAD", "POST"])
-@operator_required
-@vary_on_headers("HX-Request", "HX-Target")
+@question_view
 def tenant_reactivate(request: OperatorRequest, slug: str) -> HttpResponse:
     """Let a suspended tenant work again."""
     tenant = get_tenant(slug)
@@ -106,9 +102,7 @@ def tenant_reactivate(request: OperatorRequest, slug: str) -> HttpResponse:
     return ask(request, question)
 
 
-@require_http_methods(["GET", "HEAD", "POST"])
-@operator_required
-@vary_on_headers("HX-Request", "HX-Target")
+@question_view
 def tenant_rename(request: OperatorRequest, slug: str) -> HttpResponse:
     """Give a tenant another name."""
     tenant = get_tenant(slug)
@@ -117,8 +111,7 @@ def tenant_rename(request: OperatorRequest, slug: str) -> HttpResponse:
     if carried_out(form, request, lambda: rename_tenant(**who, **form.said)):
         messages.success(request, _("The new name is saved."))
         return HttpResponseRedirect(url_of(tenant))
-    if tenant.status not in (Tenant.Status.ACTIVE, Tenant.Status.SUSPENDED):
-        raise TenantNotActive(slug=tenant.slug, status=tenant.get_status_display())
+    refuse_unless_in_use(tenant)
     question = question_about(
         tenant,
         request,
@@ -134,9 +127,7 @@ def tenant_rename(request: OperatorRequest, slug: str) -> HttpResponse:
     return ask(request, question)
 
 
-@require_http_methods(["GET", "HEAD", "POST"])
-@operator_required
-@vary_on_headers("HX-Request", "HX-Target")
+@question_view
 def tenant_delete(request: OperatorRequest, slug: str) -> HttpResponse:
     """Delete a tenant after the grace period, or at once."""
     tenant = get_tenant(slug)
@@ -154,8 +145,7 @@ def tenant_delete(request: OperatorRequest, slug: str) -> HttpResponse:
         messages.success(request, said)
         return HttpResponseRedirect(url_of(tenant))
     refuse_if_busy(tenant)
-    if tenant.status not in (Tenant.Status.ACTIVE, Tenant.Status.SUSPENDED):
-        raise TenantNotActive(slug=tenant.slug, status=tenant.get_status_display())
+    refuse_unless_in_use(tenant)
     until = formats.date_format(timezone.localtime(timezone.now() + settings.DELETION_GRACE), _("j F Y, H:i"))
     question = question_about(
         tenant,
@@ -173,9 +163,7 @@ def tenant_delete(request: OperatorRequest, slug: str) -> HttpResponse:
     return ask(request, question)
 
 
-@require_http_methods(["GET", "HEAD", "POST"])
-@operator_required
-@vary_on_headers("HX-Request", "HX-Target")
+@question_view
 def tenant_delete_now(request: OperatorRequest, slug: str) -> HttpResponse:
     """Let a deletion that waits begin at once."""
     tenant = get_tenant(slug)

@@ -7,26 +7,23 @@ from django.contrib import messages
 from django.http import FileResponse, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_GET, require_http_methods
-from django.views.decorators.vary import vary_on_headers
+from django.views.decorators.http import require_GET
 
 from accounts.access import OperatorRequest, operator_required
 from archives.services.exports import request_export
 from archives.services.imports import request_clone
-from superadmin.asking import ask
+from superadmin.asking import ask, question_view
 from superadmin.downloads import send_export
 from superadmin.forms import CloneForm, ExportForm
 from superadmin.shown import say_expected_export
 from superadmin.views.changes import carried_out, question_about
-from tenants.errors import TenantNotActive
-from tenants.models import Operation, Tenant
+from tenants.models import Operation
 from tenants.selectors import get_tenant
+from tenants.services.changes import refuse_unless_in_use
 from tenants.services.operations import refuse_if_busy
 
 
-@require_http_methods(["GET", "HEAD", "POST"])
-@operator_required
-@vary_on_headers("HX-Request", "HX-Target")
+@question_view
 def tenant_export(request: OperatorRequest, slug: str) -> HttpResponse:
     """Have everything of a tenant written into an archive; the operation's page shows how, and then where it is."""
     tenant = get_tenant(slug)
@@ -36,7 +33,7 @@ def tenant_export(request: OperatorRequest, slug: str) -> HttpResponse:
     if carried_out(form, request, lambda: asked.append(request_export(**who, **form.said))):
         return HttpResponseRedirect(reverse("operation_detail", args=[asked[0].pk]))
     refuse_if_busy(tenant)
-    _refuse_unless_it_works(tenant)
+    refuse_unless_in_use(tenant)
     question = question_about(
         tenant,
         request,
@@ -56,9 +53,7 @@ def tenant_export(request: OperatorRequest, slug: str) -> HttpResponse:
     return ask(request, question)
 
 
-@require_http_methods(["GET", "HEAD", "POST"])
-@operator_required
-@vary_on_headers("HX-Request", "HX-Target")
+@question_view
 def tenant_clone(request: OperatorRequest, slug: str) -> HttpResponse:
     """Make a copy of a tenant; the copy's page shows how it is set up."""
     tenant = get_tenant(slug)
@@ -68,7 +63,7 @@ def tenant_clone(request: OperatorRequest, slug: str) -> HttpResponse:
     if carried_out(form, request, lambda: asked.append(request_clone(**who, **form.said))):
         messages.success(request, _("%(name)s is being copied.") % {"name": tenant.name})
         return HttpResponseRedirect(reverse("tenant_detail", args=[asked[0].tenant.slug]))
-    _refuse_unless_it_works(tenant)
+    refuse_unless_in_use(tenant)
     question = question_about(
         tenant,
         request,
@@ -82,11 +77,6 @@ def tenant_clone(request: OperatorRequest, slug: str) -> HttpResponse:
         kind="primary",
     )
     return ask(request, question)
-
-
-def _refuse_unless_it_works(tenant: Tenant) -> None:
-    if tenant.status not in (Tenant.Status.ACTIVE, Tenant.Status.SUSPENDED):
-        raise TenantNotActive(slug=tenant.slug, status=tenant.get_status_display())
 
 
 @require_GET

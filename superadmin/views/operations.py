@@ -10,13 +10,13 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import pgettext
-from django.views.decorators.http import require_http_methods, require_safe
+from django.views.decorators.http import require_safe
 from django.views.decorators.vary import vary_on_headers
 
 from accounts.access import OperatorRequest, operator_required
 from archives.selectors import export_of
 from core.errors import NotFound
-from superadmin.asking import Question, ask
+from superadmin.asking import Question, ask, question_view
 from superadmin.forms import OptionalReasonForm
 from superadmin.shown import show_export, show_operation, show_progress
 from tenants.errors import OperationNotStuck
@@ -121,9 +121,7 @@ def _answers(operation: Operation) -> list[dict[str, str]]:
     ]
 
 
-@require_http_methods(["GET", "HEAD", "POST"])
-@operator_required
-@vary_on_headers("HX-Request", "HX-Target")
+@question_view
 def operation_answer(request: OperatorRequest, operation_id: UUID, answer: str) -> HttpResponse:
     """Tell a stuck operation how to go on: retry, adopt, clean or give-up."""
     operation = get_operation(operation_id)

@@ -17,8 +17,8 @@ from django.views.decorators.vary import vary_on_headers
 
 from accounts.access import OperatorRequest, operator_required
 from accounts.identity.services import find_first_admin, show_first_admin_link
-from accounts.people.models import Person
 from accounts.people.overview import PeopleFigures, read_people, read_people_figures
+from accounts.people.selectors import SORTS
 from archives.selectors import list_exports
 from core.audit.selectors import list_actions, list_entries
 from core.audit.words import label_of
@@ -38,12 +38,6 @@ from tenants.models import Operation, Tenant
 from tenants.selectors import active_operation, get_tenant, latest_operation, list_operations, proof_of
 
 PAGE_SIZE = 25
-MEMBER_SORTS = {
-    "name": "name",
-    "-name": "-name",
-    "last_sign_in": "last_sign_in_at",
-    "-last_sign_in": "-last_sign_in_at",
-}
 LABEL = "tenants.tenant"  # of audit entries
 EXPORTS_SHOWN = 10  # the newest; the API lists all
 STILL_SHOWN_S = 300  # how long the overview shows an operation that has ended well
@@ -54,7 +48,7 @@ def has_parts(tenant: Tenant) -> bool:
     if tenant.status == Tenant.Status.DELETING:
         operation = active_operation(tenant)
         return operation is not None and operation.status == Operation.Status.PENDING
-    return tenant.status in (Tenant.Status.ACTIVE, Tenant.Status.SUSPENDED)
+    return tenant.is_in_use
 
 
 def page_of(request: OperatorRequest, tenant: Tenant, tab: str) -> dict[str, Any]:
@@ -75,10 +69,10 @@ def page_of(request: OperatorRequest, tenant: Tenant, tab: str) -> dict[str, Any
         "may": {
             "suspend": tenant.status == Tenant.Status.ACTIVE,
             "reactivate": tenant.status == Tenant.Status.SUSPENDED,
-            "export": tenant.status in (Tenant.Status.ACTIVE, Tenant.Status.SUSPENDED) and operation is None,
-            "copy": tenant.status in (Tenant.Status.ACTIVE, Tenant.Status.SUSPENDED),
-            "rename": tenant.status in (Tenant.Status.ACTIVE, Tenant.Status.SUSPENDED),
-            "delete": tenant.status in (Tenant.Status.ACTIVE, Tenant.Status.SUSPENDED) and operation is None,
+            "export": tenant.is_in_use and operation is None,
+            "copy": tenant.is_in_use,
+            "rename": tenant.is_in_use,
+            "delete": tenant.is_in_use and operation is None,
             "undo_deletion": waits,
         },
         "busy_with": show_operation(operation) if operation else None,
@@ -305,26 +299,12 @@ def tenant_members(request: OperatorRequest, slug: str) -> HttpResponse:
     if not has_parts(tenant):
         return HttpResponseRedirect(url_of(tenant))
     query = request.GET.get("q", "").strip()
-    sort = request.GET.get("sort", "") if request.GET.get("sort") in MEMBER_SORTS else "name"
-    found = read_people(tenant.ref, query=query, order=MEMBER_SORTS[sort], page=request.GET.get("page"), size=PAGE_SIZE)
-    rows: Any = found
-    rows.object_list = [_shown_member(person) for person in found.object_list]
+    sort = request.GET.get("sort", "") if request.GET.get("sort") in SORTS else "name"
+    people = read_people(tenant.ref, query=query, sort=sort, page=request.GET.get("page"), size=PAGE_SIZE)
     is_fragment = request.headers.get("HX-Target") == "rows"
     head = {} if is_fragment else page_of(request, tenant, "tenant_members")
-    context = {**head, "page_obj": rows, "q": query, "sort": sort, "rows_url": request.path}
+    context = {**head, "page_obj": people, "label": _("Members"), "q": query, "sort": sort, "rows_url": request.path}
     return render(request, f"superadmin/tenant_members.html{'#rows' if is_fragment else ''}", context)
-
-
-def _shown_member(person: Person) -> dict[str, Any]:
-    status = "disabled" if not person.is_active else "active" if person.last_sign_in_at else "invited"
-    return {
-        "id": person.pk,
-        "name": person.name,
-        "email": person.email,
-        "roles": list(person.roles.all()),
-        "status": status,
-        "last_sign_in_at": person.last_sign_in_at,
-    }
 
 
 @require_safe

@@ -22,7 +22,7 @@ from django.views.decorators.vary import vary_on_headers
 
 from accounts.access import OperatorRequest, operator_required
 from core.errors import Invalid, NotFound
-from superadmin.asking import Question, ask
+from superadmin.asking import Question, ask, question_view
 from superadmin.forms import BulkForm, TenantForm
 from superadmin.periods import asked_since, period_choices
 from superadmin.shown import show_operation, url_of, workspace_url
@@ -183,9 +183,7 @@ def _csv_cell(value: object) -> str:
     return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t")) else text  # no spreadsheet runs it as a formula
 
 
-@require_http_methods(["GET", "HEAD", "POST"])
-@operator_required
-@vary_on_headers("HX-Request", "HX-Target")
+@question_view
 def tenant_bulk(request: OperatorRequest) -> HttpResponse:
     """Suspend or reactivate the ticked tenants: asks for how many and why, then says which were changed and which not."""
     params = request.POST if request.method == "POST" else request.GET

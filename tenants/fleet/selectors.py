@@ -35,11 +35,6 @@ def list_tenant_records(run: Run, *, status: str = "") -> QuerySet[TenantRecord]
     return records.filter(status=status) if status else records
 
 
-def list_records_of_tenant(tenant_id: UUID) -> QuerySet[TenantRecord]:
-    """Return what was done to one tenant, newest first, with the runs."""
-    return TenantRecord.objects.filter(tenant_id=tenant_id).select_related("run").order_by("-id")
-
-
 def count_living_by_last_record() -> dict[str, int]:
     """Return how many living tenants have which status on their newest line; "" for those that no run ever touched."""
     newest = TenantRecord.objects.filter(tenant_id=OuterRef("pk")).order_by("-id").values("status")[:1]

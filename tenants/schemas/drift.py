@@ -7,7 +7,7 @@ template's. Partitions of months are made for each tenant in its time and are le
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Final, NamedTuple
+from typing import Final
 
 from django.conf import settings
 from django.db import connections
@@ -124,14 +124,6 @@ _RIGHTS: Final = """
     FROM ours o FULL JOIN right_ones r USING (schema, kind, name, part, who)
     WHERE o.words IS DISTINCT FROM r.words
 """
-
-
-class Thing(NamedTuple):
-    """A column, an index and so on, as one schema has it."""
-
-    table: str
-    name: str
-    definition: str
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from uuid import UUID
 from django.utils.translation import gettext as _
 
 from core.errors import Invalid
-from tenants.errors import TenantChanged
+from tenants.errors import TenantChanged, TenantNotActive
 from tenants.models import Tenant
 
 MAX_REASON = 500
@@ -17,6 +17,12 @@ def locked_tenant(tenant_id: UUID, expected_version: int | None) -> Tenant:
     if expected_version is not None and tenant.version != expected_version:
         raise TenantChanged(slug=tenant.slug, version=tenant.version)
     return tenant
+
+
+def refuse_unless_in_use(tenant: Tenant) -> None:
+    """Raise TenantNotActive unless the tenant is active or suspended."""
+    if not tenant.is_in_use:
+        raise TenantNotActive(slug=tenant.slug, status=tenant.get_status_display())
 
 
 def checked_reason(reason: str) -> str:

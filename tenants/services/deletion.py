@@ -16,12 +16,12 @@ from core.errors import Invalid
 from core.idempotency.services import IdempotentCall, recall, remember
 from events import publish
 from plexica_sdk.events import TenantDeleted, TenantDeletionRequested, TenantDeletionUndone
-from tenants.errors import DeletionBegun, TenantNotActive, TenantNotDeleting
+from tenants.errors import DeletionBegun, TenantNotDeleting
 from tenants.kinds import OperationKind
 from tenants.models import Operation, Tenant
 from tenants.removal import ProofStep, RemovalStep, TracesStep
 from tenants.selectors import get_operation
-from tenants.services.changes import checked_reason, locked_tenant
+from tenants.services.changes import checked_reason, locked_tenant, refuse_unless_in_use
 from tenants.services.operations import begin_operation, refuse_if_busy, wake_a_worker
 from tenants.steps import TenantStep, tenant_steps
 
@@ -84,8 +84,7 @@ def request_deletion(
     if export and not settings.DELETION_EXPORT_STEP:
         raise Invalid({"export": [_("This platform has no exports.")]})
     refuse_if_busy(tenant)
-    if tenant.status not in (Tenant.Status.ACTIVE, Tenant.Status.SUSPENDED):
-        raise TenantNotActive(slug=tenant.slug, status=tenant.get_status_display())
+    refuse_unless_in_use(tenant)
     operation = begin_operation(
         tenant=tenant,
         kind=Operation.Kind.DELETE,

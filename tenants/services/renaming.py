@@ -8,10 +8,9 @@ from core.actors import Actor
 from core.errors import Invalid
 from events import publish
 from plexica_sdk.events import TenantRenamed
-from tenants.errors import TenantNotActive
 from tenants.models import Tenant
 from tenants.naming import check_name
-from tenants.services.changes import locked_tenant
+from tenants.services.changes import locked_tenant, refuse_unless_in_use
 
 
 @transaction.atomic
@@ -26,8 +25,7 @@ def rename_tenant(*, tenant_id: UUID, name: str, actor: Actor, expected_version:
         check_name(name)
     except ValidationError as error:
         raise Invalid({"name": list(error.messages)}) from None
-    if tenant.status not in (Tenant.Status.ACTIVE, Tenant.Status.SUSPENDED):
-        raise TenantNotActive(slug=tenant.slug, status=tenant.get_status_display())
+    refuse_unless_in_use(tenant)
     before, tenant.name = tenant.name, name.strip()
     if tenant.name == before:
         return tenant

@@ -84,6 +84,13 @@ def load_world() -> World:
     )
 
 
+def step_named(key: str) -> Any:
+    """Return the step of `settings.TENANT_STEPS` with this key."""
+    from tenants.steps import tenant_steps
+
+    return {step.key: step for step in tenant_steps()}[key]
+
+
 def provision(slug: str | None = None, **inputs: Any) -> Any:
     """Make an active tenant in this process, as the operations worker would."""
     from core.actors import SYSTEM

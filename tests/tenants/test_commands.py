@@ -8,8 +8,8 @@ from django.db import connections
 
 from core.errors import Rejected
 from tenants.models import Domain, Operation, Tenant
-from tenants.steps import step_named
 from tests.support import people
+from tests.support.people import step_named
 from tests.support.raw import superuser
 
 

@@ -1,9 +1,7 @@
-from typing import Any
 from urllib.parse import urlencode
 
 from django.conf import settings
 from django.contrib import messages
-from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
@@ -14,7 +12,7 @@ from django.views.decorators.vary import vary_on_headers
 
 from accounts.access import MemberRequest, member_required
 from accounts.people.models import Person
-from accounts.people.selectors import list_people
+from accounts.people.selectors import SORTS, list_people, page_of_people
 from accounts.people.services import update_profile
 from core.web.page import PaletteEntry, PaletteGroup
 from tenants.preferences.brand import brand_css as brand_text
@@ -22,7 +20,6 @@ from tenants.preferences.selectors import get_preferences
 from workspace.forms import ProfileForm
 
 PAGE_SIZE = 25
-SORTS = {"name": "name", "-name": "-name", "last_sign_in": "last_sign_in_at", "-last_sign_in": "-last_sign_in_at"}
 
 
 @require_safe
@@ -32,25 +29,17 @@ def team_list(request: MemberRequest) -> HttpResponse:
     """The workspace's people: searched, sorted, page by page."""
     query = request.GET.get("q", "").strip()
     sort = request.GET.get("sort", "") if request.GET.get("sort") in SORTS else "name"
-    people = list_people(query=query).order_by(SORTS[sort], "id")
-    page = Paginator(people, PAGE_SIZE).get_page(request.GET.get("page"))
-    rows: Any = page
-    rows.object_list = [_shown(person) for person in page.object_list]
-    context = {"page_obj": rows, "total": Person.objects.count(), "q": query, "sort": sort}
+    people = page_of_people(query=query, sort=sort, page=request.GET.get("page"), size=PAGE_SIZE)
+    context = {
+        "page_obj": people,
+        "total": Person.objects.count(),
+        "q": query,
+        "sort": sort,
+        "label": _("Team"),
+        "rows_url": request.path,
+    }
     fragment = "#rows" if request.headers.get("HX-Target") == "rows" else ""
     return render(request, f"workspace/team_list.html{fragment}", context)
-
-
-def _shown(person: Person) -> dict[str, object]:
-    status = "disabled" if not person.is_active else "active" if person.last_sign_in_at else "invited"
-    return {
-        "id": person.pk,
-        "name": person.name,
-        "email": person.email,
-        "roles": list(person.roles.all()),
-        "status": status,
-        "last_sign_in_at": person.last_sign_in_at,
-    }
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

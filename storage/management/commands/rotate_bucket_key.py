@@ -43,9 +43,7 @@ class Command(BaseCommand):
 
     def _make_missing(self) -> list[str]:
         done = []
-        for tenant in Tenant.objects.filter(status__in=[Tenant.Status.ACTIVE, Tenant.Status.SUSPENDED]).order_by(
-            "slug"
-        ):
+        for tenant in Tenant.objects.filter(status__in=Tenant.IN_USE).order_by("slug"):
             if not has_key(tenant.ref):
                 ensure_key(tenant.ref)
                 done.append(tenant.slug)

@@ -128,7 +128,7 @@ def test_the_ledger_says_who_when_how_long_and_what(orchard, make_tenant):
     (listed,) = selectors.list_runs()
     assert (listed.pk, listed.status, listed.done_count, listed.failed_count) == (run.pk, "succeeded", 3, 0)
     assert "@" in listed.started_by
-    (record,) = selectors.list_records_of_tenant(tenant.pk)
+    record = selectors.list_tenant_records(run).get(tenant_id=tenant.pk)
     assert (record.status, record.migrations, record.attempts) == ("done", ["orchard.0001_initial"], 1)
     assert 0 < record.took.total_seconds() < 10
     assert selectors.get_run(run.pk).finished_at >= record.finished_at

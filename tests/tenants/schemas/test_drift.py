@@ -1,6 +1,7 @@
 """Whatever somebody changes in a tenant's schema by hand is found, named, and taken away by the SQL of `--repair`."""
 
 import pytest
+from django.utils import timezone
 from psycopg.errors import StringDataRightTruncation
 
 from core.tenancy.names import APP_ROLE
@@ -95,6 +96,8 @@ def tenant(admin):
         admin.execute(f"DROP SCHEMA {tenant.schema_name} CASCADE")
         making.drop_schema(tenant.ref)
         making.make_schema(tenant.ref, current_template())
+    with making.owner_cursor(tenant.ref) as cursor:  # a table made anew by a repair has none of the coming months
+        making.make_partitions(cursor, tenant.ref, now=timezone.now())
 
 
 def refs():

@@ -37,8 +37,9 @@ from tenants.services.answers import retry_operation
 from tenants.services.deletion import SETTLE, Deletion, delete_now, request_deletion, undo_deletion
 from tenants.services.lifecycle import reactivate_tenant, suspend_tenant
 from tenants.services.operations import run_operation
-from tenants.steps import step_named, tenant_steps
+from tenants.steps import tenant_steps
 from tests.support import people
+from tests.support.people import step_named
 from tests.support.threads import run_together
 
 WHY = "The contract has ended"

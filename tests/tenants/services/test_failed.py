@@ -5,8 +5,8 @@ from datetime import timedelta
 from core.errors import Rejected
 from tenants.models import Tenant
 from tenants.services import failed
-from tenants.steps import step_named
 from tenants.traces import PersonalData
+from tests.support.people import step_named
 
 
 def test_people_of_a_failed_tenant_are_forgotten_after_a_month(asked, go, monkeypatch):

@@ -17,7 +17,7 @@ from tenants.schemas import making, template
 from tenants.selectors import get_operation
 from tenants.services.answers import give_up_operation, retry_operation
 from tenants.services.deletion import request_deletion
-from tenants.steps import step_named
+from tests.support.people import step_named
 from tests.support.raw import inside
 
 KINDS = ["schema", "role", "bucket", "key", "address", "whole schema"]

@@ -22,7 +22,8 @@ from tenants.services import leases, operations
 from tenants.services.deletion import request_deletion
 from tenants.services.operations import claim_operation, run_operation
 from tenants.services.provisioning import Provisioning
-from tenants.steps import step_named, tenant_steps
+from tenants.steps import tenant_steps
+from tests.support.people import step_named
 from tests.support.threads import run_apart, run_together
 
 KEYS = [step.key for step in tenant_steps()]
