@@ -21,7 +21,8 @@ def run(ground: Ground, size: int = 200) -> Iterator[Figure]:
     """Measure it on `size` tenants."""
     from django.conf import settings
 
-    from tenants.fleet.engine import Options, migrate_fleet
+    from tenants.fleet.engine import migrate_fleet
+    from tenants.fleet.turns import Options
     from tenants.schemas.template import migrations_hash, update_template
 
     tenants = ground.make_tenants(size)

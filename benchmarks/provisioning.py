@@ -121,8 +121,8 @@ def _provision() -> float | None:
     from core.actors import SYSTEM
     from tenants.models import Operation
     from tenants.selectors import get_operation
-    from tenants.services.operations import run_operation
     from tenants.services.provisioning import request_tenant
+    from tenants.services.work import run_operation
 
     slug = f"bench-{secrets.token_hex(6)}"
     begin = time.perf_counter()

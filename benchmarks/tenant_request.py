@@ -201,8 +201,8 @@ def _model_tenant() -> tuple[Any, str]:
     from core.actors import SYSTEM
     from core.tenancy import enter
     from tenants.models import Tenant
-    from tenants.services.operations import run_operation
     from tenants.services.provisioning import request_tenant
+    from tenants.services.work import run_operation
 
     operation = request_tenant(slug="bench-model", name="Model", admin_email="a@bench.example", actor=SYSTEM)
     run_operation(operation.pk)

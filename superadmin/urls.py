@@ -1,7 +1,7 @@
 from django.conf import settings
 from django.urls import path
 
-from superadmin.views import changes, exports, fleet, home, operations, tenant, tenants
+from superadmin.views import changes, exports, fleet, home, operations, tenant, tenant_tabs, tenants
 
 urlpatterns = [
     path("", home.console_home, name="console_home"),
@@ -13,9 +13,9 @@ urlpatterns = [
     path("tenants/bulk/", tenants.tenant_bulk, name="tenant_bulk"),
     path("tenants/<slug:slug>/", tenant.tenant_detail, name="tenant_detail"),
     path("tenants/<slug:slug>/check/", tenant.tenant_check, name="tenant_check"),
-    path("tenants/<slug:slug>/members/", tenant.tenant_members, name="tenant_members"),
-    path("tenants/<slug:slug>/operations/", tenant.tenant_operations, name="tenant_operations"),
-    path("tenants/<slug:slug>/audit/", tenant.tenant_audit, name="tenant_audit"),
+    path("tenants/<slug:slug>/members/", tenant_tabs.tenant_members, name="tenant_members"),
+    path("tenants/<slug:slug>/operations/", tenant_tabs.tenant_operations, name="tenant_operations"),
+    path("tenants/<slug:slug>/audit/", tenant_tabs.tenant_audit, name="tenant_audit"),
     path("tenants/<slug:slug>/first-admin-link/", tenant.tenant_first_admin_link, name="tenant_first_admin_link"),
     path("tenants/<slug:slug>/suspend/", changes.tenant_suspend, name="tenant_suspend"),
     path("tenants/<slug:slug>/reactivate/", changes.tenant_reactivate, name="tenant_reactivate"),

@@ -4,19 +4,19 @@ from uuid import UUID
 
 from celery import shared_task
 
-from tenants.services import failed, operations, partitions
+from tenants.services import failed, partitions, work
 
 
 @shared_task
 def run_operation(operation_id: str) -> None:
     """Carry out one operation if it is still due."""
-    operations.run_operation(UUID(operation_id))
+    work.run_operation(UUID(operation_id))
 
 
 @shared_task
 def run_due_operations() -> None:
     """Carry out every operation that is due: those whose hint was lost, whose worker died, whose next try has come."""
-    operations.run_due_operations()
+    work.run_due_operations()
 
 
 @shared_task

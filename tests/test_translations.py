@@ -17,8 +17,8 @@ from core.tenancy import enter
 from deploy.messages import compile_catalogs
 from storage.buckets import delete_bucket_with_contents, ensure_bucket
 from tenants.preferences.models import Preferences
-from tenants.services.operations import run_operation
 from tenants.services.provisioning import request_tenant
+from tenants.services.work import run_operation
 from tests.support.issuer import CLI
 
 ITALIAN_BROWSER = {"HTTP_ACCEPT_LANGUAGE": "it-IT,it;q=0.9,en;q=0.5"}

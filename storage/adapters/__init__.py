@@ -10,7 +10,7 @@ from storage.adapters.port import Key, ObjectStore
 
 __all__ = ["ADAPTERS", "Key", "ObjectStore", "store"]
 
-ADAPTERS = {"s3": "storage.adapters.s3.S3Store", "files": "storage.adapters.filesystem.FileStore"}
+ADAPTERS = {"s3": "storage.adapters.s3.store.S3Store", "files": "storage.adapters.filesystem.FileStore"}
 
 
 @cache

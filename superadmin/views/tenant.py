@@ -1,9 +1,8 @@
-"""One tenant: overview, members, operations, audit log; each a tab with an address of its own."""
+"""One tenant: the head that all its tabs share, and the overview. The other tabs: superadmin.views.tenant_tabs."""
 
 from datetime import datetime
 from typing import Any
 
-from django.core.paginator import Paginator
 from django.http import HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.template.defaultfilters import filesizeformat
@@ -17,12 +16,9 @@ from django.views.decorators.vary import vary_on_headers
 
 from accounts.access import OperatorRequest, operator_required
 from accounts.identity.services import find_first_admin, show_first_admin_link
-from accounts.people.overview import PeopleFigures, read_people, read_people_figures
-from accounts.people.selectors import SORTS
+from accounts.people.overview import PeopleFigures, read_people_figures
 from archives.selectors import list_exports
-from core.audit.selectors import list_actions, list_entries
-from core.audit.words import label_of
-from superadmin.periods import asked_since, period_choices
+from core.audit.selectors import list_entries
 from superadmin.shown import (
     key_of,
     show_entry,
@@ -37,7 +33,6 @@ from tenants.infrastructure import Look, last_look, look_at, tenant_checks, verd
 from tenants.models import Operation, Tenant
 from tenants.selectors import active_operation, get_tenant, latest_operation, list_operations, proof_of
 
-PAGE_SIZE = 25
 LABEL = "tenants.tenant"  # of audit entries
 EXPORTS_SHOWN = 10  # the newest; the API lists all
 STILL_SHOWN_S = 300  # how long the overview shows an operation that has ended well
@@ -288,70 +283,3 @@ def tenant_first_admin_link(request: OperatorRequest, slug: str) -> HttpResponse
         context = {"tenant": {"key": key_of(tenant)}, "link": link}
         return render(request, "superadmin/tenant_detail.html#first_admin_link", context)
     return render(request, "superadmin/tenant_detail.html", _overview(request, tenant, link=link))
-
-
-@require_safe
-@operator_required
-@vary_on_headers("HX-Request", "HX-Target")
-def tenant_members(request: OperatorRequest, slug: str) -> HttpResponse:
-    """The tenant's people: searched, sorted, page by page."""
-    tenant = get_tenant(slug)
-    if not has_parts(tenant):
-        return HttpResponseRedirect(url_of(tenant))
-    query = request.GET.get("q", "").strip()
-    sort = request.GET.get("sort", "") if request.GET.get("sort") in SORTS else "name"
-    people = read_people(tenant.ref, query=query, sort=sort, page=request.GET.get("page"), size=PAGE_SIZE)
-    is_fragment = request.headers.get("HX-Target") == "rows"
-    head = {} if is_fragment else page_of(request, tenant, "tenant_members")
-    context = {**head, "page_obj": people, "label": _("Members"), "q": query, "sort": sort, "rows_url": request.path}
-    return render(request, f"superadmin/tenant_members.html{'#rows' if is_fragment else ''}", context)
-
-
-@require_safe
-@operator_required
-@vary_on_headers("HX-Request", "HX-Target")
-def tenant_operations(request: OperatorRequest, slug: str) -> HttpResponse:
-    """All that was ever done to the tenant."""
-    tenant = get_tenant(slug)
-    page = Paginator(list_operations(tenant=tenant), PAGE_SIZE).get_page(request.GET.get("page"))
-    rows: Any = page
-    rows.object_list = [show_operation(operation) for operation in page.object_list]
-    is_fragment = request.headers.get("HX-Target") == "rows"
-    head = {} if is_fragment else page_of(request, tenant, "tenant_operations")
-    context = {
-        **head,
-        "page_obj": rows,
-        "is_live": any(row["status"] in ("queued", "running", "undoing") for row in rows.object_list),
-        "poll_url": request.get_full_path(),
-    }
-    return render(request, f"superadmin/tenant_operations.html{'#rows' if is_fragment else ''}", context)
-
-
-@require_safe
-@operator_required
-@vary_on_headers("HX-Request", "HX-Target")
-def tenant_audit(request: OperatorRequest, slug: str) -> HttpResponse:
-    """Who did what to the tenant, when and why."""
-    tenant = get_tenant(slug)
-    query, period = request.GET.get("q", "").strip(), request.GET.get("since", "")
-    actions = list_actions(target_label=LABEL, target_id=tenant.pk)
-    action = request.GET.get("action", "") if request.GET.get("action") in actions else ""
-    entries = list_entries(
-        target_label=LABEL, target_id=tenant.pk, action=action, query=query, since=asked_since(period)
-    )
-    page = Paginator(entries, PAGE_SIZE).get_page(request.GET.get("page"))
-    rows: Any = page
-    rows.object_list = [show_entry(entry) for entry in page.object_list]
-    is_fragment = request.headers.get("HX-Target") == "rows"
-    head = {} if is_fragment else page_of(request, tenant, "tenant_audit")
-    context = {
-        **head,
-        "page_obj": rows,
-        "q": query,
-        "action": action,
-        "actions": [("", _("Any action")), *((name, label_of(name)) for name in actions)],
-        "period": period if asked_since(period) else "",
-        "periods": period_choices(),
-        "rows_url": request.path,
-    }
-    return render(request, f"superadmin/tenant_audit.html{'#rows' if is_fragment else ''}", context)

@@ -14,7 +14,7 @@ from core.errors import PlexicaError
 from tenants.kinds import label_of_step
 from tenants.models import Operation, OperationStep
 from tenants.selectors import get_operation
-from tenants.services.operations import run_operation
+from tenants.services.work import run_operation
 
 POLL_S = 0.2
 MARKS = {

@@ -21,8 +21,8 @@ from core.actors import SYSTEM
 from core.tenancy import enter
 from tenants.models import Operation, Tenant
 from tenants.selectors import get_operation
-from tenants.services import operations
-from tenants.services.operations import run_operation
+from tenants.services import work
+from tenants.services.work import run_operation
 from tests.support import people
 from tests.support.raw import superuser
 
@@ -81,7 +81,7 @@ def fill(tenant):
 @pytest.fixture
 def quick(monkeypatch):
     """Retries are due at once."""
-    monkeypatch.setattr(operations, "BACKOFF_S", (-1.0,))
+    monkeypatch.setattr(work, "BACKOFF_S", (-1.0,))
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from plexica.celery import app
 from tenants import directory
 from tenants.models import Operation, Tenant
 from tenants.services.deletion import request_deletion
-from tenants.services.operations import run_operation
+from tenants.services.work import run_operation
 from tests.support.platform import wait_until
 
 seen: list[Any] = []

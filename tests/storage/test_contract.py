@@ -11,7 +11,7 @@ from django.core.exceptions import SuspiciousFileOperation
 from django.core.files.base import ContentFile, File
 
 from core.errors import Rejected
-from storage.adapters.s3 import _own_client
+from storage.adapters.s3.clients import own_client
 from tests.support.platform import wait_until
 from tests.support.threads import run_together
 
@@ -82,7 +82,7 @@ def test_what_is_saved_into_a_deleted_bucket_does_not_bring_it_back(adapter, new
 def test_a_file_that_may_not_be_deleted_ends_the_attempt(adapter, settings):
     """S3 answers success for the whole, and the file is listed again and again."""
     name = f"px-testing-{secrets.token_hex(6)}"
-    client = _own_client("s3", settings.S3_ENDPOINT_URL, settings.S3_ACCESS_KEY, settings.S3_SECRET_KEY)
+    client = own_client("s3", settings.S3_ENDPOINT_URL, settings.S3_ACCESS_KEY, settings.S3_SECRET_KEY)
     client.create_bucket(Bucket=name, ObjectLockEnabledForBucket=True)
     until = datetime.now(UTC) + timedelta(seconds=3)
     client.put_object(Bucket=name, Key="a", Body=b"x", ObjectLockMode="COMPLIANCE", ObjectLockRetainUntilDate=until)

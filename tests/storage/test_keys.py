@@ -16,7 +16,7 @@ from core.audit.models import AuditEntry
 from core.errors import Unavailable
 from core.tenancy import enter
 from storage.adapters import Key, store
-from storage.adapters.s3 import _client
+from storage.adapters.s3.clients import client_for
 from storage.keys import services
 from storage.keys.errors import BucketKeyMissing
 from storage.keys.models import BucketKey
@@ -42,7 +42,7 @@ def key_of(ref):
 
 
 def client_of(ref, service="s3"):
-    return _client(service, settings.S3_ENDPOINT_URL, key_of(ref))
+    return client_for(service, settings.S3_ENDPOINT_URL, key_of(ref))
 
 
 def refused(call, **arguments):

@@ -19,7 +19,7 @@ from core.audit.models import AuditEntry
 from core.tenancy import enter
 from tenants.infrastructure import look_at
 from tenants.models import Operation, Tenant
-from tenants.services.operations import run_operation
+from tenants.services.work import run_operation
 
 TENANTS = "/api/v1/tenants/"
 ACME = f"{TENANTS}acme-corp/"

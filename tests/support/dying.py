@@ -60,7 +60,7 @@ def let_a_worker_die(operation_id: UUID, death: Death, *, failing: str = "") -> 
 
 def _work(operation_id: UUID, death: Death, failing: str) -> None:
     from tenants import kinds
-    from tenants.services import operations
+    from tenants.services import work
 
     real_step = kinds.OperationKind.step
 
@@ -70,8 +70,8 @@ def _work(operation_id: UUID, death: Death, failing: str) -> None:
     kinds.OperationKind.step = step  # type: ignore[method-assign]
     for name, undoing in (("_run_step", False), ("_undo_step", True)):
         if undoing == death.undoing:
-            setattr(operations._Run, name, _around(getattr(operations._Run, name), death))
-    operations.run_operation(operation_id)
+            setattr(work._Run, name, _around(getattr(work._Run, name), death))
+    work.run_operation(operation_id)
 
 
 def _around(real: Any, death: Death) -> Any:

@@ -96,8 +96,8 @@ def provision(slug: str | None = None, **inputs: Any) -> Any:
     from core.actors import SYSTEM
     from tenants.models import Operation
     from tenants.selectors import get_operation
-    from tenants.services.operations import run_operation
     from tenants.services.provisioning import request_tenant
+    from tenants.services.work import run_operation
 
     slug = slug or f"fresh-{secrets.token_hex(5)}"
     inputs = {"name": slug.replace("-", " ").title(), "admin_email": f"admin@{slug}.example", **inputs}

@@ -10,10 +10,11 @@ from django.core.management.base import BaseCommand, CommandError
 from rich.console import Console
 
 from core.errors import PlexicaError
-from tenants.fleet.engine import FleetBusy, Options, Outcome, Watcher, migrate_fleet, plan_fleet
+from tenants.fleet.engine import FleetBusy, Outcome, migrate_fleet, plan_fleet
 from tenants.fleet.models import TenantRecord
 from tenants.fleet.plans import Plan
 from tenants.fleet.safety import hazards_of_plan
+from tenants.fleet.turns import Options, Watcher
 from tenants.management.fleet_display import Display
 from tenants.schemas.template import TemplateMissing
 

@@ -11,10 +11,11 @@ from core.actors import SYSTEM
 from core.audit.models import AuditEntry
 from core.tenancy import current, enter
 from tenants.fleet import engine, selectors
-from tenants.fleet.engine import FleetBusy, Options, migrate_fleet, plan_fleet
+from tenants.fleet.engine import FleetBusy, migrate_fleet, plan_fleet
 from tenants.fleet.models import Run, TenantRecord
 from tenants.fleet.plans import kind_of, make_plan
 from tenants.fleet.states import read_groups
+from tenants.fleet.turns import Options, Silent
 from tenants.models import Tenant
 from tenants.schemas import making
 from tenants.schemas.making import owner_cursor
@@ -312,7 +313,7 @@ def test_the_canary_is_looked_at_for_a_while(orchard, make_tenant):
     orchard.plant("0001_initial", TREES)
     seen = []
 
-    class Watcher(engine.Silent):
+    class Watcher(Silent):
         def pausing(self, seconds):
             seen.append((seconds, applied(tenant), applied(ref_of("acme-corp"))))
 
@@ -343,7 +344,7 @@ def test_a_busy_tenant_is_put_aside_and_done_when_the_others_are(orchard, make_t
     report = holding(busy, "orchard_tree")
     order = []
 
-    class Watcher(engine.Silent):
+    class Watcher(Silent):
         def postponed(self, slug, *, again_in_s):
             order.append(("postponed", slug))
             if len(order) > 6:
@@ -409,7 +410,7 @@ def test_a_tenant_deleted_meanwhile_is_no_failure(orchard, make_tenant):
     gone = make_tenant()
     orchard.plant("0001_initial", TREES)
 
-    class Watcher(engine.Silent):
+    class Watcher(Silent):
         def started(self, slug):
             if slug == gone.slug:
                 Tenant.objects.filter(pk=gone.pk).update(status="deleted")
@@ -426,7 +427,7 @@ def test_a_tenant_made_from_the_old_template_meanwhile_is_found(orchard, make_te
     orchard.plant("0001_initial", TREES)
     late = []
 
-    class Watcher(engine.Silent):
+    class Watcher(Silent):
         def started(self, slug):
             if not late:
                 late.append(make_tenant())
@@ -460,7 +461,7 @@ def test_a_lost_connection_is_made_anew(orchard, make_tenant):
     orchard.plant("0001_initial", TREES)
     cut = []
 
-    class Watcher(engine.Silent):
+    class Watcher(Silent):
         def started(self, slug):
             if slug == tenant.slug and not cut:
                 cut.append(slug)

@@ -7,7 +7,8 @@ import pytest
 from django.db import connections
 
 from core.tenancy import enter
-from tenants.fleet.engine import Options, migrate_fleet
+from tenants.fleet.engine import migrate_fleet
+from tenants.fleet.turns import Options
 from tenants.schemas.drift import find_drift
 from tenants.schemas.making import owner_cursor
 from tests.tenants.conftest import TREES, applied

@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 import pytest
 
 from tenants.fleet import selectors
-from tenants.fleet.engine import Options, migrate_fleet
+from tenants.fleet.engine import migrate_fleet
 from tenants.fleet.models import Run, TenantRecord
+from tenants.fleet.turns import Options
 from tests.support import people
 from tests.support.http import HttpVisitor
 from tests.support.platform import Platform, wait_until

@@ -7,9 +7,9 @@ import pytest
 from core.actors import SYSTEM
 from tenants.models import Operation
 from tenants.selectors import get_operation
-from tenants.services import operations
-from tenants.services.operations import run_operation
+from tenants.services import work
 from tenants.services.provisioning import request_tenant
+from tenants.services.work import run_operation
 from tests.support import people
 
 
@@ -35,7 +35,7 @@ def asked(committed, world):
 @pytest.fixture
 def quick(monkeypatch):
     """Retries are due at once."""
-    monkeypatch.setattr(operations, "BACKOFF_S", (-1.0,))
+    monkeypatch.setattr(work, "BACKOFF_S", (-1.0,))
 
 
 @pytest.fixture

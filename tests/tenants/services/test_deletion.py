@@ -36,7 +36,7 @@ from tenants.selectors import get_operation, is_slug_free, proof_of
 from tenants.services.answers import retry_operation
 from tenants.services.deletion import SETTLE, Deletion, delete_now, request_deletion, undo_deletion
 from tenants.services.lifecycle import reactivate_tenant, suspend_tenant
-from tenants.services.operations import run_operation
+from tenants.services.work import run_operation
 from tenants.steps import tenant_steps
 from tests.support import people
 from tests.support.people import step_named

@@ -12,16 +12,16 @@ from core.errors import Rejected, Unavailable
 from core.tenancy import enter
 from events.outbox.models import OutboxMessage
 from storage.adapters import store
-from storage.adapters.s3 import S3Store
+from storage.adapters.s3.store import S3Store
 from storage.buckets import bucket_exists
 from storage.keys.models import BucketKey
 from tenants.models import Domain, Operation, Tenant
 from tenants.schemas.making import existing_objects
 from tenants.selectors import get_operation
-from tenants.services import leases, operations
+from tenants.services import leases, work
 from tenants.services.deletion import request_deletion
-from tenants.services.operations import claim_operation, run_operation
 from tenants.services.provisioning import Provisioning
+from tenants.services.work import claim_operation, run_operation
 from tenants.steps import tenant_steps
 from tests.support.people import step_named
 from tests.support.threads import run_apart, run_together
@@ -204,7 +204,7 @@ def test_when_a_worker_dies_another_goes_on_after_its_lease(asked, monkeypatch, 
 def test_a_beat_finds_what_nobody_was_told_of(asked):
     operation = asked()
 
-    assert operations.run_due_operations() >= 1
+    assert work.run_due_operations() >= 1
 
     assert get_operation(operation.pk).status == Operation.Status.SUCCEEDED
 
@@ -332,5 +332,5 @@ def test_a_worker_that_hears_of_its_lost_lease_begins_no_other_step(asked, monke
 
 
 def test_an_error_of_ours_speaks_for_itself_and_others_show_their_class():
-    assert operations.describe_error(Unavailable(part="x")) == f"{Unavailable.detail} (x)"
-    assert operations.describe_error(KeyError("x")) == "KeyError: 'x'"
+    assert work.describe_error(Unavailable(part="x")) == f"{Unavailable.detail} (x)"
+    assert work.describe_error(KeyError("x")) == "KeyError: 'x'"
