@@ -10,6 +10,8 @@ from django.conf import settings
 from django.utils import timezone
 
 from accounts.identity import provider
+from accounts.identity.keycloak import placement
+from accounts.identity.moving import move_realm
 from accounts.identity.realms import current_realm
 from accounts.operators.services import create_operator
 from accounts.people.models import Person
@@ -132,7 +134,10 @@ def wait_for(operation_id: UUID, *, timeout_s: float) -> Operation:
 
 def seed_tenant(demo: DemoTenant) -> dict[str, object]:
     """Fill an active tenant with its people and their past, once, and return what the demo prints of it."""
-    ref = Tenant.objects.get(slug=demo.slug, status=Tenant.Status.ACTIVE).ref
+    tenant = Tenant.objects.get(slug=demo.slug, status=Tenant.Status.ACTIVE)
+    if settings.IDENTITY_PROVIDER == "keycloak" and not tenant.identity_server:  # of a demo that began without
+        move_realm(tenant=tenant, to=placement.emptiest(placement.read_loads()).name, actor=SYSTEM)
+    ref = tenant.ref
     with enter(ref):
         if Person.objects.count() < len(demo.people):
             for person in demo.people:

@@ -9,7 +9,10 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.identity import provider
 from accounts.identity.realms import current_realm
+from accounts.identity.restoring import make_missing_accounts
+from accounts.identity.two_factor_rule import two_factor_required
 from accounts.people.services import add_person, make_builtin_roles
+from accounts.second_factors import settle_rule
 from accounts.tasks import mail_password_link
 from core.tenancy import enter
 from tenants.models import Tenant
@@ -26,7 +29,11 @@ class RealmStep(TenantStep):
     def run(self, tenant: Tenant, inputs: dict[str, Any]) -> str:
         issuer = provider().make_realm(tenant.ref)
         with enter(tenant.ref):
+            if two_factor_required():  # of a tenant that is restored
+                settle_rule()
             make_builtin_roles()
+            for subject in make_missing_accounts(tenant.ref):
+                mail_password_link.delay(subject=subject)
         return issuer
 
     def undo(self, tenant: Tenant) -> None:

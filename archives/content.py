@@ -101,6 +101,11 @@ class Manifest(_Strict):
         """How many rows there are in all tables."""
         return sum(table.rows for table in self.tables.values())
 
+    @property
+    def member_count(self) -> int:
+        """How many people there are, removed ones too."""
+        return self.tables["people_person"].rows if "people_person" in self.tables else 0
+
 
 @dataclass(frozen=True, slots=True)
 class Summary:
@@ -210,13 +215,14 @@ def read_archive(
     with_rows: Callable[[str, bytes], object] | None = None,
     with_file: Callable[[str, Entry], None] | None = None,
     with_manifest: Callable[[Manifest], None] | None = None,
+    max_bytes: int | None = None,
 ) -> Summary:
-    """Read an archive from front to back and hand out what it holds, entry by entry.
+    """Read an archive from front to back and hand out what it holds, entry by entry; unpacked, `max_bytes` at most.
 
     Only when this returns is it sure that nothing is missing or changed. Raises ArchiveRefused for whatever is not as
     `write_archive` makes it.
     """
-    entries = Reader(source).entries()
+    entries = Reader(source, max_bytes=max_bytes).entries()
     manifest = _checked_manifest(next(entries, None))
     if with_manifest:
         with_manifest(manifest)

@@ -26,6 +26,21 @@ def export_of(operation: Operation) -> Archive | None:
     return _there().filter(operation=operation).first()
 
 
+def list_received() -> QuerySet[Archive]:
+    """Return archives that were received and of which nothing was made yet, newest first."""
+    found = Archive.objects.filter(purpose=Archive.Purpose.IMPORT, operation=None, removed_at=None)
+    return found.filter(kept_until__gt=timezone.now()).exclude(finished_at=None).order_by("-created_at")
+
+
+def get_received(archive_id: UUID, *, for_update: bool = False) -> Archive:
+    """Return an archive of which nothing was made yet, locked for the transaction if asked. Raises ArchiveNotFound."""
+    found = list_received().filter(pk=archive_id)
+    archive = (found.select_for_update() if for_update else found).first()
+    if archive is None:
+        raise ArchiveNotFound
+    return archive
+
+
 def _there() -> QuerySet[Archive]:
     found = Archive.objects.filter(purpose=Archive.Purpose.EXPORT, removed_at=None, kept_until__gt=timezone.now())
     return found.exclude(finished_at=None).select_related("tenant", "operation")

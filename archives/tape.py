@@ -142,9 +142,10 @@ class Entry:
 class Reader:
     """Reads an archive from front to back. Whatever is not as it was written raises ArchiveRefused."""
 
-    def __init__(self, source: BinaryIO) -> None:
+    def __init__(self, source: BinaryIO, *, max_bytes: int | None = None) -> None:
         self._zip = gzip.GzipFile(fileobj=source, mode="rb")
         self._taken = 0
+        self._max_bytes = max_bytes
 
     def entries(self) -> Iterator[Entry]:
         """Yield every entry but the listing, and compare with it at the end: only then is what was read sure to be whole."""
@@ -193,6 +194,8 @@ class Reader:
         self._taken += len(data)
         if self._taken > settings.ARCHIVE_MAX_BYTES:
             raise ArchiveRefused(reason=_("it unpacks to more than PLEXICA_ARCHIVE_MAX_GB permits"))
+        if self._max_bytes is not None and self._taken > self._max_bytes:
+            raise ArchiveRefused(reason=_("it unpacks to more than PLEXICA_IMPORT_MAX_MB permits here"))
         return data
 
     def _next(self) -> Entry | None:

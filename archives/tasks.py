@@ -1,11 +1,10 @@
 """Celery tasks of the operations worker; they only call services."""
 
-from celery import shared_task
-
 from archives.services import exports
+from core.celery import app
 
 
-@shared_task
+@app.task
 def remove_old_archives() -> None:
     """Remove archives whose time is over."""
     exports.remove_old_archives()

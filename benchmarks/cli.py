@@ -18,7 +18,16 @@ from deploy.embedded import progress
 from deploy.embedded.errors import Stopped, one_sentence
 
 HERE = Path(__file__).parent
-NOT_BENCHES = {"__init__", "cli", "harness", "load", "settings", "django_tenants_settings", "django_tenants_create"}
+NOT_BENCHES = {
+    "__init__",
+    "cli",
+    "harness",
+    "load",
+    "settings",
+    "event_handlers",
+    "django_tenants_settings",
+    "django_tenants_create",
+}
 EPILOG = """\
 Each bench starts the servers it needs, works in a database of its own, and drops it with everything in it afterwards.
 The alternative runs in the same minutes on the same database: trust the ratios (x), the times are this machine's.

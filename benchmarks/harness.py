@@ -14,8 +14,9 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from io import StringIO
 from typing import Any, Literal, Self
@@ -24,14 +25,17 @@ import psycopg
 from psycopg import sql
 from redis import Redis
 
+from deploy.embedded.files import locked
 from deploy.embedded.paths import Tree
 from deploy.embedded.servers import USUAL
 from deploy.embedded.stack import Stack
 from deploy.embedded.testing import environment
 
 DATABASES = {"PLEXICA_DATABASE_URL": "px_app", "PLEXICA_DATABASE_OPS_URL": "px_ops"}
-VALKEY = {"PLEXICA_REDIS_URL": 14, "PLEXICA_BROKER_URL": 15}
+VALKEY = ("PLEXICA_REDIS_URL", "PLEXICA_BROKER_URL")
+VALKEY_PAIRS = range(18, 32, 2)  # of Valkey's databases; those below are the tests'
 THREADS = 4
+KEYCLOAK = "keycloak-2"  # of tests and benches: its data may go
 
 
 @dataclass(frozen=True)
@@ -67,31 +71,41 @@ class Ground:
         self._stack = Stack(self._tree, say)
         self._use = self._stack.in_use()
         self.database = f"px_bench_{os.getpid()}"
+        self._held = ExitStack()
 
     def __enter__(self) -> Self:
-        self._use.__enter__()
-        try:
+        with ExitStack() as held:
+            held.enter_context(self._use)
+            pair = held.enter_context(self._own_valkey_databases())
             self._stack.up(USUAL)
-            os.environ |= self._environment()
+            os.environ |= self._environment(pair)
+            held.callback(self._clear)
             self._set_up()
-        except BaseException:
-            self.__exit__(None, None, None)
-            raise
+            self._held = held.pop_all()
         return self
 
     def __exit__(self, *exc: object) -> None:
-        try:
-            self._clear()
-        finally:
-            self._use.__exit__(None, None, None)
+        self._held.close()
 
-    def _environment(self) -> dict[str, str]:
+    @contextmanager
+    def _own_valkey_databases(self) -> Iterator[int]:
+        """Two that nobody else uses meanwhile: another's workers would take our messages, and its end empty our streams."""
+        while True:
+            for first in VALKEY_PAIRS:
+                with locked(self._tree.root / "var" / "bench" / f"valkey-{first}.lock", wait=False) as is_ours:
+                    if is_ours:
+                        yield first
+                        return
+            time.sleep(1)
+
+    def _environment(self, pair: int) -> dict[str, str]:
         env = environment(self._tree, self._stack, {})
         for variable in DATABASES:
             env[variable] = env[variable].rpartition("/")[0] + f"/{self.database}"
-        for variable, number in VALKEY.items():
+        for number, variable in enumerate(VALKEY, pair):
             env[variable] = env[variable].rpartition("/")[0] + f"/{number}"
         own = {
+            **self._stack.settings([KEYCLOAK]),
             "PLEXICA_MAIL_DIR": str(self._tree.root / "var" / "bench" / "mail"),
             "PLEXICA_LOG_LEVEL": "ERROR",
             "PLEXICA_DATABASE_POOL_MAX": "60",
@@ -104,14 +118,15 @@ class Ground:
         from django.core.management import call_command
 
         self.say(f"making the database {self.database}")
+        self._empty_valkey()  # of what a bench that was killed left
         django.setup()
         for command in ("setup_database", "migrate"):
             call_command(command, verbosity=0, stdout=StringIO())
 
     def _clear(self) -> None:
         """Drop the database first: a role that owns or may do something there can't be dropped."""
-        if "PLEXICA_DATABASE_ADMIN_URL" not in os.environ:
-            return
+        if KEYCLOAK in self._stack.started:
+            self._remove_keycloak()
         code = self._installation()
         if code:
             self._delete_buckets()
@@ -122,6 +137,9 @@ class Ground:
                 rows = admin.execute("SELECT rolname FROM pg_roles WHERE rolname LIKE %s", [f"px\\_{code}\\_%"])
                 for (role,) in rows.fetchall():
                     admin.execute(sql.SQL("DROP ROLE {}").format(sql.Identifier(role)))
+        self._empty_valkey()
+
+    def _empty_valkey(self) -> None:
         for variable in VALKEY:
             with Redis.from_url(os.environ[variable]) as valkey:
                 valkey.flushdb()
@@ -184,6 +202,40 @@ class Ground:
             list(pool.map(lambda number: connections.close_all(), range(THREADS)))
         return tenants
 
+    @contextmanager
+    def plain_database(self, settings: str) -> Iterator[dict[str, str]]:
+        """Make a database for a plain Django beside ours; give the environment that leads there with `settings`."""
+        name = f"{self.database}_plain"
+        url = os.environ["PLEXICA_DATABASE_ADMIN_URL"].rpartition("/")[0]
+        with self.admin("postgres") as admin:
+            admin.execute(f"CREATE DATABASE {name}".encode())
+        try:
+            yield {**os.environ, "PLAIN_DATABASE_URL": f"{url}/{name}", "DJANGO_SETTINGS_MODULE": settings}
+        finally:
+            with self.admin("postgres") as admin:
+                admin.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)".encode())
+
+    def start_keycloak(self, *, capacity: int) -> Any:
+        """Start a Keycloak with an empty database, let new tenants' realms be made there, and return its settings."""
+        from django.conf import settings
+
+        from accounts.identity.keycloak.setup import Administrator, set_up_server
+
+        self._remove_keycloak()
+        self._stack.up([KEYCLOAK])
+        server = settings.KEYCLOAK_SERVERS[KEYCLOAK].model_copy(update={"capacity": capacity})
+        user, password = os.environ["PLEXICA_KEYCLOAK_ADMIN_USER"], os.environ["PLEXICA_KEYCLOAK_ADMIN_PASSWORD"]
+        list(set_up_server(Administrator.sign_in(server, user, password)))
+        settings.KEYCLOAK_SERVERS = {KEYCLOAK: server}
+        settings.IDENTITY_PROVIDER = "keycloak"
+        return server
+
+    def _remove_keycloak(self) -> None:
+        """Stop the bench's Keycloak and drop its database: one with hundreds of realms starts slowly."""
+        self._stack.down([KEYCLOAK])
+        with self.admin("postgres") as admin:
+            admin.execute('DROP DATABASE IF EXISTS "keycloak_2" WITH (FORCE)')
+
     def settle(self) -> None:
         """Let PostgreSQL write down what lies about, so that the next measure does not pay for the last one."""
         with self.admin() as admin:
@@ -219,6 +271,14 @@ class Ground:
         if done.returncode:
             raise RuntimeError(f"{' '.join(words)} failed:\n{done.stdout[-2000:]}\n{done.stderr[-4000:]}")
         return done.stdout
+
+
+def run_module(module: str, env: dict[str, str]) -> str:
+    """Run a module in an environment of its own and return what it prints."""
+    made = subprocess.run([sys.executable, "-m", module], env=env, capture_output=True, text=True, check=False)
+    if made.returncode:
+        raise RuntimeError(f"{module} failed:\n{made.stderr[-3000:]}")
+    return made.stdout
 
 
 def timed(function: Callable[[], object]) -> float:

@@ -7,9 +7,9 @@ from uuid import UUID
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """A person, an operator or the system itself. `name` is kept in audit entries as it was then."""
+    """A person, an operator, an API client or the system itself. `name` is kept in audit entries as it was then."""
 
-    kind: Literal["operator", "person", "system"]
+    kind: Literal["operator", "person", "client", "system"]
     id: UUID | None
     name: str
 

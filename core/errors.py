@@ -18,6 +18,7 @@ class PlexicaError(Exception):
     """Base of all refusals. `facts` fill the placeholders of `detail`."""
 
     code: ClassVar[str] = "error"
+    field: ClassVar[str] = ""  # a form that has such a field shows the refusal there
     status: ClassVar[int] = 500
     title: ClassVar[Text] = _("Something went wrong")
     detail: ClassVar[Text] = _("The request could not be carried out.")

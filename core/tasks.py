@@ -6,11 +6,9 @@ from uuid import UUID
 
 import structlog
 from celery import Task
-from django.conf import settings
 from django.db import DatabaseError, close_old_connections, connections
-from django.utils.module_loading import import_string
 
-from core.tenancy import TenantRef, TenantStopped, current, enter, enter_platform, guarded
+from core.tenancy import TenantStopped, current, enter, enter_platform, find_tenant, guarded
 
 HEADER = "plexica_tenant"
 POSTPONE_S = 60
@@ -48,7 +46,7 @@ class TenantTask(Task):  # type: ignore[type-arg]
         if tenant_id is None:
             with enter_platform():
                 return super().__call__(*args, **kwargs)
-        ref = _look_up(UUID(tenant_id))
+        ref = find_tenant(UUID(tenant_id))
         if ref is None or ref.state in GONE:
             log.info("task_dropped", task=self.name, tenant=tenant_id)
             return None
@@ -88,7 +86,7 @@ class _Watch:
         try:
             while not self._over.wait(LOOK_S):
                 try:
-                    ref = _look_up(self._tenant_id)
+                    ref = find_tenant(self._tenant_id)
                 except DatabaseError as error:
                     log.warning("tenant_not_looked_up", error=str(error))
                     continue
@@ -97,9 +95,3 @@ class _Watch:
                     return
         finally:
             connections.close_all()
-
-
-def _look_up(tenant_id: UUID) -> TenantRef | None:
-    with enter_platform():
-        ref: TenantRef | None = import_string(settings.TENANT_DIRECTORY)(tenant_id)
-        return ref

@@ -1,7 +1,8 @@
 import json
+from typing import Any
 
 import structlog
-from django.db import connection
+from django.db import DEFAULT_DB_ALIAS, connections
 from django.utils import timezone
 
 from core.actors import SYSTEM, Actor
@@ -11,7 +12,7 @@ from plexica_sdk.events import Event
 # no RETURNING: it needs SELECT, which a tenant's role does not have here; the row-level policy checks the tenant's id
 _INSERT = """
     INSERT INTO public.events_outbox (occurred_at, name, version, tenant_id, actor_kind, actor_id, request_id, payload)
-    VALUES (%s, %s, %s, %s, %s, %s, %s, %s)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
 """
 
 
@@ -22,18 +23,15 @@ def publish(event: Event, *, actor: Actor = SYSTEM) -> None:
     """
     ref = current()
     tenant_id = ref.id if ref else getattr(event, "tenant_id", None)
-    request_id = str(structlog.contextvars.get_contextvars().get("request_id", ""))
-    with connection.cursor() as cursor:
-        cursor.execute(
-            _INSERT,
-            [
-                timezone.now(),
-                event.name,
-                event.version,
-                tenant_id,
-                actor.kind,
-                actor.id,
-                request_id,
-                json.dumps(event.payload()),
-            ],
-        )
+    values = (
+        timezone.now().isoformat(),
+        event.name,
+        event.version,
+        tenant_id,
+        actor.kind,
+        actor.id,
+        structlog.contextvars.get_contextvars().get("request_id", ""),
+        json.dumps(event.payload()),
+    )
+    wrapper: Any = connections[DEFAULT_DB_ALIAS]
+    wrapper.execute_plainly(_INSERT, [None if value is None else str(value) for value in values])

@@ -1,5 +1,7 @@
 """The project: settings, addresses, processes."""
 
-from plexica.celery import app as celery_app
+import gc
 
-__all__ = ["celery_app"]
+# Every process of ours comes by here first. What a start makes is kept: looking through it again and again takes a tenth
+# of the start. Afterwards cycles are still found, a little later.
+gc.set_threshold(100_000)

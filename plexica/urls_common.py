@@ -25,6 +25,7 @@ urlpatterns = [
         name="oidc_authentication_callback",
     ),
     path("oidc/sign-out/", accounts.sign_out, name="oidc_logout"),
+    path("oidc/backchannel-logout/", accounts.backchannel_logout, name="oidc_backchannel_logout"),
     path("sign-in-failed/", accounts.sign_in_failed, name="sign_in_failed"),
     path("language/", accounts.set_language, name="set_language"),
     path("op/language/", accounts.set_language, name="set_language_at_issuer"),

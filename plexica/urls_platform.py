@@ -1,5 +1,6 @@
 """Addresses of the platform's own host."""
 
+from django.conf import settings
 from django.urls import include, path
 
 from plexica.urls_common import handler400, handler403, handler404, handler500
@@ -14,3 +15,5 @@ urlpatterns = [
     path("api/v1/", include("superadmin.api.urls")),
     *common,
 ]
+if settings.SHOW_INBOX:
+    urlpatterns.append(path("inbox/", include("core.inbox.urls")))

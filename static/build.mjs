@@ -1,4 +1,5 @@
-// Puts into static/vendor/ just the files of node_modules that pages use, and draws the icon sprite.
+// Puts into static/vendor/ just the files of node_modules that pages use, and draws the icon sprite. The fonts go to the
+// theme of Keycloak's pages, too, which are served from elsewhere.
 // Plain Node. A second run writes nothing that is already right. `--check` only reports icons that are not listed.
 import { mkdirSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { dirname, join, relative } from "node:path";
@@ -7,6 +8,7 @@ import { fileURLToPath } from "node:url";
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const modules = join(root, "node_modules");
 const vendor = join(root, "static", "vendor");
+const theme = join(root, "deploy/keycloak/themes/plexica/login/resources");
 
 const FILES = {
   "tabler.min.css": "@tabler/core/dist/css/tabler.min.css",
@@ -57,8 +59,7 @@ function drawSymbol(name) {
 }
 
 /** Write unless the file already says so: its time stays, so that collectstatic has nothing to copy. */
-function put(name, content) {
-  const path = join(vendor, name);
+function put(path, content) {
   try {
     if (statSync(path).size === content.length && readFileSync(path).equals(content)) return false;
   } catch {
@@ -92,10 +93,11 @@ if (!process.argv.includes("--check")) {
     } catch {
       fail(`node_modules/${source} is missing. Run: npm ci --ignore-scripts`);
     }
-    written += put(name, /\.(css|js)$/.test(name) ? withoutSourceMap(content) : content);
+    written += put(join(vendor, name), /\.(css|js)$/.test(name) ? withoutSourceMap(content) : content);
+    if (name.startsWith("fonts/")) put(join(theme, name), content);
   }
   const symbols = [...listed].sort().map(drawSymbol).join("");
-  written += put("icons.svg", Buffer.from(`<svg xmlns="http://www.w3.org/2000/svg">${symbols}</svg>\n`));
+  written += put(join(vendor, "icons.svg"), Buffer.from(`<svg xmlns="http://www.w3.org/2000/svg">${symbols}</svg>\n`));
   removeStrangers(new Set([...Object.keys(FILES), "icons.svg"]));
   console.log(`static/vendor: ${written} of ${Object.keys(FILES).length + 1} files written, ${listed.size} icons`);
 }

@@ -1,11 +1,15 @@
 import re
+from copy import copy
 from typing import Any
 
 from django import forms
 from django.conf import settings
+from django.template.defaultfilters import filesizeformat
 from django.utils.translation import gettext_lazy as _
 
+from accounts.operators.models import Operator
 from core.time_zones import time_zone_choices
+from core.web.asking import ChangeForm
 from tenants.slugs import validate_slug
 
 
@@ -30,22 +34,6 @@ class TenantForm(forms.Form):
         super().__init__(*args, **kwargs)
         self.fields["language"].choices = [("", _("Each person’s browser decides")), *settings.LANGUAGES]  # type: ignore[attr-defined]
         self.fields["time_zone"].choices = time_zone_choices()  # type: ignore[attr-defined]
-
-
-class ChangeForm(forms.Form):
-    """What every question of `superadmin.asking` carries along: the version that the operator saw."""
-
-    version = forms.IntegerField(required=False, min_value=1, widget=forms.HiddenInput)
-
-    def __init__(self, *args: Any, version: int | None = None, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.initial["version"] = version
-
-    @property
-    def said(self) -> dict[str, Any]:
-        """Return what services take, by their names."""
-        values = dict(self.cleaned_data)
-        return {"expected_version": values.pop("version"), **values}
 
 
 class ReasonForm(ChangeForm):
@@ -148,6 +136,43 @@ class CloneForm(ExportForm):
         self.fields["reason"].widget.attrs.pop("autofocus")
 
 
+class ArchiveForm(forms.Form):
+    """An archive that a tenant is to be made of."""
+
+    archive = forms.FileField(
+        label=_("Archive"),
+        widget=forms.FileInput(attrs={"accept": ".gz,application/gzip"}),
+        error_messages={"required": _("Choose the file that an export wrote.")},
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["archive"].help_text = _("A .plexica.tar.gz of at most %(size)s, as an export writes it.") % {
+            "size": filesizeformat(settings.IMPORT_MAX_BYTES)
+        }
+
+
+class ImportForm(forms.Form):
+    """What a tenant that is made of an archive will be called."""
+
+    slug = forms.CharField(
+        label=_("Slug"),
+        max_length=48,
+        validators=[validate_slug],
+        help_text=_("Names address and realm; it can never change."),
+        widget=forms.TextInput(attrs={"autocapitalize": "none", "spellcheck": "false"}),
+    )
+    name = forms.CharField(label=_("Name"), max_length=120)
+    admin_email = forms.EmailField(
+        label=_("First admin’s e-mail"), help_text=_("Nobody else can sign in to a masked copy.")
+    )
+
+    def __init__(self, *args: Any, masked: bool, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if not masked:
+            del self.fields["admin_email"]
+
+
 class RenameForm(ChangeForm):
     """A tenant's name."""
 
@@ -191,3 +216,59 @@ class WorkspaceForm(forms.Form):
         """Take a whole address too, as people copy it."""
         typed = str(self.cleaned_data["workspace"]).strip().lower()
         return re.sub(r"^https?://", "", typed).partition("/")[0].partition(":")[0]
+
+
+class OperatorRoleForm(forms.Form):
+    """What an operator may do."""
+
+    role = forms.ChoiceField(label=_("Role"), choices=Operator.Role.choices, widget=forms.RadioSelect)
+
+
+class OperatorForm(OperatorRoleForm):
+    """What a new operator needs."""
+
+    name = forms.CharField(label=_("Name"), max_length=120, widget=forms.TextInput(attrs={"autofocus": True}))
+    email = forms.EmailField(label=_("E-mail"), max_length=254)
+    field_order = ("name", "email", "role")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.initial.setdefault("role", Operator.Role.SUPPORT)
+
+
+class EventAnswerForm(forms.Form):
+    """What is to be done with the failed events that were ticked, and why if there is something to say."""
+
+    reason = OptionalReasonForm.base_fields["reason"]
+
+    def __init__(self, *args: Any, ids: list[str], answer: str, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["answer"] = forms.CharField(widget=forms.HiddenInput, initial=answer)
+        self.fields["event"] = forms.MultipleChoiceField(
+            widget=forms.MultipleHiddenInput, choices=[(one, one) for one in ids], initial=ids
+        )
+
+
+class ReplayForm(forms.Form):
+    """Whose past is handled again, where, and since when."""
+
+    subscriber = forms.ChoiceField(label=_("Subscriber"))
+    tenant = forms.CharField(
+        label=_("Tenant"),
+        max_length=48,
+        help_text=_("Its slug."),
+        widget=forms.TextInput(attrs={"autofocus": True, "autocapitalize": "none", "spellcheck": "false"}),
+    )
+    since = forms.DateTimeField(
+        label=_("Since"),
+        help_text=_("In your time zone."),
+        widget=forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M"),
+        input_formats=["%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M"],
+    )
+    reason = OptionalReasonForm.base_fields["reason"]
+
+    def __init__(self, *args: Any, names: list[str], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["subscriber"].choices = [(name, name) for name in names]  # type: ignore[attr-defined]
+        self.fields["reason"] = copy(self.fields["reason"])
+        self.fields["reason"].widget = forms.Textarea(attrs={"rows": 2})

@@ -2,13 +2,13 @@
 
 from django.template.defaultfilters import filesizeformat
 from django.utils import timezone
-from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 
 from accounts.people.overview import read_people_figures
 from core.errors import PlexicaError
+from core.web.asking import Loss
+from core.web.templatetags.px import number
 from storage.buckets import bucket_exists, measure_bucket
-from superadmin.asking import Loss
 from tenants.models import Tenant
 from tenants.schemas.facts import count_rows
 
@@ -16,11 +16,11 @@ from tenants.schemas.facts import count_rows
 def count_losses(tenant: Tenant) -> list[Loss]:
     """Count members, files, tables and rows now. A part that does not answer says so instead of a number."""
     rows = count_rows(tenant.ref)
-    counted = _grouped(rows.rows) if rows.is_exact else _("about %(count)s") % {"count": _grouped(rows.rows)}
+    counted = number(rows.rows) if rows.is_exact else _("about %(count)s") % {"count": number(rows.rows)}
     return [
-        Loss(_("Members"), _grouped(read_people_figures(tenant.ref, now=timezone.now()).total)),
+        Loss(_("Members"), number(read_people_figures(tenant.ref, now=timezone.now()).total)),
         Loss(_("Files"), _files(tenant)),
-        Loss(_("Tables"), _grouped(rows.tables)),
+        Loss(_("Tables"), number(rows.tables)),
         Loss(_("Rows"), counted),
     ]
 
@@ -32,9 +32,5 @@ def _files(tenant: Tenant) -> str:
         size = measure_bucket(tenant.bucket_name)
     except PlexicaError as error:
         return str(error.title)
-    text = f"{_grouped(size.objects)} · {filesizeformat(size.size_bytes)}"
+    text = f"{number(size.objects)} · {filesizeformat(size.size_bytes)}"
     return text if size.is_complete else _("more than %(count)s") % {"count": text}
-
-
-def _grouped(count: int) -> str:
-    return number_format(count, force_grouping=True)

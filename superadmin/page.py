@@ -7,6 +7,7 @@ from django.utils.translation import gettext as _
 
 from accounts.operators.models import Operator
 from core.web.page import NavEntry, NavGroup
+from events.selectors import count_failed_events
 from tenants.models import Operation, Tenant
 from tenants.selectors import count_active_operations, count_tenants_by_status
 
@@ -36,9 +37,27 @@ def console(request: HttpRequest) -> dict[str, Any]:
         count=_said(stuck=stuck, running=running),
         tone="warn" if stuck else "",
     )
+    failed = count_failed_events()
+    events = NavEntry(
+        label=_("Events"),
+        url=reverse("event_list"),
+        icon="bolt",
+        current=here.startswith("event_"),
+        count=_("%(count)d failed") % {"count": failed} if failed else None,
+        tone="warn" if failed else "",
+    )
     fleet = NavEntry(label=_("Fleet"), url=reverse("fleet_list"), icon="database", current=here.startswith("fleet_"))
+    at_operators = here.startswith("operator_") and here != "operator_profile"
+    operators = NavEntry(label=_("Operators"), url=reverse("operator_list"), icon="users", current=at_operators)
+    clients = NavEntry(
+        label=_("API clients"), url=reverse("client_list"), icon="api", current=here.startswith("client_")
+    )
     return {
-        "nav": [NavGroup("", [tenants]), NavGroup(_("Watch"), [operations, fleet])],
+        "nav": [
+            NavGroup("", [tenants]),
+            NavGroup(_("Watch"), [operations, events, fleet]),
+            NavGroup(_("Access"), [operators, clients]),
+        ],
         "profile_url": reverse("operator_profile"),
         "search_url": reverse("console_search"),
         "home_url": reverse("console_home"),

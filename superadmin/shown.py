@@ -1,8 +1,9 @@
-"""Tenants, operations and steps in the shape that templates take."""
+"""Tenants, operations, steps and failed events in the shape that templates take."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 from django.conf import settings
 from django.template.defaultfilters import filesizeformat
@@ -14,6 +15,7 @@ from django.utils.translation import ngettext
 from archives.models import Archive
 from core.audit.models import AuditEntry
 from core.audit.words import label_of
+from events.outbox.models import FailedMessage
 from tenants.directory import address_of
 from tenants.infrastructure import last_look
 from tenants.kinds import kind_of, label_of_step
@@ -164,6 +166,22 @@ def show_export(archive: Archive) -> dict[str, Any]:
     }
 
 
+def show_received(archive: Archive) -> dict[str, Any]:
+    """An archive that was received, and of which nothing was made yet."""
+    return {
+        "url": reverse("import_detail", args=[archive.pk]),
+        "discard_url": reverse("import_discard", args=[archive.pk]),
+        "file_name": archive.file_name,
+        "at": archive.finished_at,
+        "kept_until": archive.kept_until,
+        "is_masked": archive.is_masked,
+        "size_bytes": archive.size_bytes,
+        "rows": archive.row_count,
+        "files": archive.file_count,
+        "sha256": archive.sha256,
+    }
+
+
 def say_expected_export(tenant: Tenant) -> str:
     """Return how large an export may become, by the last look at the tenant's parts, and how long it is kept."""
     kept = said_length(settings.EXPORT_KEPT)
@@ -197,6 +215,42 @@ def show_entry(entry: AuditEntry) -> dict[str, Any]:
         "at": entry.occurred_at,
         "operation": entry.facts.get("operation"),
     }
+
+
+def tenants_of(failed: Iterable[FailedMessage]) -> dict[UUID, Tenant]:
+    """Return the tenants in which events failed, by id."""
+    return Tenant.objects.in_bulk({one.tenant_id for one in failed})
+
+
+def show_failed_event(failed: FailedMessage, tenants: Mapping[UUID, Tenant]) -> dict[str, Any]:
+    """One line of the list of failed events."""
+    tenant = tenants.get(failed.tenant_id)
+    is_open = failed.status == FailedMessage.Status.OPEN
+    return {
+        "id": failed.pk,
+        "url": reverse("event_detail", args=[failed.pk]),
+        "name": failed.name,
+        "subscriber": failed.subscriber,
+        "position": failed.position,
+        "tenant": {"name": tenant.name, "url": url_of(tenant)} if tenant else None,
+        "error": failed.error,
+        "attempts": failed.attempts,
+        "failed_at": failed.failed_at,
+        "is_open": is_open,
+        "status": "failed" if is_open else str(failed.status),
+    }
+
+
+def show_webhooks_of(rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Lines of the list of tenants whose webhooks have something waiting, fail or are disabled."""
+    found = list(rows)
+    tenants = Tenant.objects.in_bulk({row["tenant_id"] for row in found})
+    shown = []
+    for row in found:
+        tenant = tenants.get(row["tenant_id"])
+        named = {"name": tenant.name, "url": url_of(tenant), "status": str(tenant.status)} if tenant else None
+        shown.append({**row, "tenant": named})
+    return shown
 
 
 def seconds_between(begin: datetime | None, end: datetime | None) -> float | None:

@@ -1,12 +1,27 @@
 from django.conf import settings
-from django.urls import path
+from django.urls import include, path
 
-from superadmin.views import changes, exports, fleet, home, operations, tenant, tenant_tabs, tenants
+from superadmin.views import (
+    changes,
+    clients,
+    events,
+    exports,
+    fleet,
+    home,
+    imports,
+    operations,
+    operators,
+    tenant,
+    tenant_tabs,
+    tenants,
+    webhooks,
+)
 
 urlpatterns = [
     path("", home.console_home, name="console_home"),
     path("search/", home.console_search, name="console_search"),
     path("profile/", home.operator_profile, name="operator_profile"),
+    path("profile/", include("accounts.profile.urls")),
     path("tenants/", tenants.tenant_list, name="tenant_list"),
     path("tenants.csv", tenants.tenant_csv, name="tenant_csv"),
     path("tenants/create/", tenants.tenant_create, name="tenant_create"),
@@ -26,9 +41,32 @@ urlpatterns = [
     path("tenants/<slug:slug>/export/", exports.tenant_export, name="tenant_export"),
     path("tenants/<slug:slug>/clone/", exports.tenant_clone, name="tenant_clone"),
     path("exports/<uuid:archive_id>/", exports.export_download, name="export_download"),
+    path("imports/", imports.import_upload, name="import_upload"),
+    path("imports/<uuid:archive_id>/", imports.import_detail, name="import_detail"),
+    path("imports/<uuid:archive_id>/discard/", imports.import_discard, name="import_discard"),
     path("operations/", operations.operation_list, name="operation_list"),
     path("operations/<uuid:operation_id>/", operations.operation_detail, name="operation_detail"),
     path("operations/<uuid:operation_id>/<slug:answer>/", operations.operation_answer, name="operation_answer"),
+    path("events/", events.event_list, name="event_list"),
+    path("events/failed/<uuid:failed_id>/", events.event_detail, name="event_detail"),
+    path("events/webhooks/", webhooks.event_webhooks, name="event_webhooks"),
+    path("events/answer/", events.event_answer, name="event_answer"),
+    path("events/replay/", events.event_replay, name="event_replay"),
+    path("api-clients/", clients.client_list, name="client_list"),
+    path("api-clients/create/", clients.client_create, name="client_create"),
+    path("api-clients/<uuid:client_id>/secret/", clients.client_secret, name="client_secret"),
+    path("api-clients/<uuid:client_id>/revoke/", clients.client_revoke, name="client_revoke"),
+    path("operators/", operators.operator_list, name="operator_list"),
+    path("operators/create/", operators.operator_create, name="operator_create"),
+    path("operators/<uuid:operator_id>/role/", operators.operator_role, name="operator_role"),
+    path("operators/<uuid:operator_id>/disable/", operators.operator_disable, name="operator_disable"),
+    path("operators/<uuid:operator_id>/enable/", operators.operator_enable, name="operator_enable"),
+    path(
+        "operators/<uuid:operator_id>/reset-second-factor/",
+        operators.operator_reset_factor,
+        name="operator_reset_factor",
+    ),
+    path("operators/<uuid:operator_id>/unlock/", operators.operator_unlock, name="operator_unlock"),
     path("fleet/", fleet.fleet_list, name="fleet_list"),
     path("fleet/<uuid:run_id>/", fleet.fleet_run, name="fleet_run"),
 ]

@@ -8,17 +8,15 @@ from typing import Any
 
 from django.db import DatabaseError, connections
 from django.db.backends.utils import CursorWrapper
-from django.db.migrations.loader import MigrationLoader
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from psycopg import sql
 
 from core.tenancy import TenantRef
 from core.tenancy.names import APP_ROLE, OWNER_ROLE, TEMPLATE_SCHEMA
-from core.tenancy.router import tenant_labels
 from tenants.errors import CannotAdopt
 from tenants.schemas import making
-from tenants.schemas.template import migrate_schema
+from tenants.schemas.template import known_migrations, migrate_schema
 
 _FOREIGN = """
     SELECT 'it belongs to ' || nspowner::regrole FROM pg_namespace
@@ -91,8 +89,7 @@ def _refuse_later_migrations(cursor: CursorWrapper, ref: TenantRef) -> None:
         _refuse(ref, [_("it has no record of migrations")])
     cursor.execute("SELECT app, name FROM django_migrations")
     applied = {(str(app), str(name)) for app, name in cursor.fetchall()}
-    known = {node for node in MigrationLoader(None).graph.nodes if node[0] in tenant_labels()}
-    _refuse(ref, [f"{app}.{name}" for app, name in sorted(applied - known)])
+    _refuse(ref, [f"{app}.{name}" for app, name in sorted(applied - known_migrations())])
 
 
 def _refuse_what_lacks_tables(cursor: CursorWrapper, ref: TenantRef) -> None:

@@ -8,11 +8,21 @@ class TenantNotFound(NotFound):
 
     code = "tenant_not_found"
     title = _("There is no such tenant")
+    detail = _("None has the slug or id %(slug)s.")
+
+
+class OperationNotFound(NotFound):
+    """No operation has this id."""
+
+    code = "operation_not_found"
+    title = _("There is no such operation")
+    detail = _("None has the id %(operation)s.")
 
 
 class SlugTaken(Conflict):
     """Another tenant has this slug."""
 
+    field = "slug"
     code = "slug_taken"
     title = _("This slug is taken")
     detail = _("%(slug)s belongs to another tenant. Choose another slug.")
@@ -108,6 +118,14 @@ class OperationChanged(Conflict):
     status = 412
     title = _("The operation was changed meanwhile")
     detail = _("The operation has version %(version)s now. Look at it again and repeat if it still applies.")
+
+
+class StepUnknown(Conflict):
+    """An operation was begun by a release that had a step which this one does not have."""
+
+    code = "step_unknown"
+    title = _("This release does not know the step")
+    detail = _("%(step)s belongs to another release. Let a worker of that release end the operation, then try again.")
 
 
 class CannotGiveUp(Conflict):

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 from django.conf import settings
 from django.utils.module_loading import import_string
 
+from tenants.errors import StepUnknown
 from tenants.models import Operation, OperationStep
 from tenants.steps import TenantStep
 
@@ -23,8 +24,11 @@ class OperationKind:
         raise NotImplementedError
 
     def step(self, row: OperationStep, inputs: dict[str, Any]) -> TenantStep:
-        """Return the step that a row stands for. Raises LookupError for one that the code no longer has."""
-        return {step.key: step for step in self.steps(inputs)}[row.key]
+        """Return the step that a row stands for. Raises StepUnknown for one that this code does not have."""
+        known = {step.key: step for step in self.steps(inputs)}
+        if row.key not in known:
+            raise StepUnknown(step=row.key)
+        return known[row.key]
 
     def succeeded(self, operation: Operation) -> None:
         """Do what is due when all steps are done, in the transaction that ends the operation."""
@@ -33,9 +37,22 @@ class OperationKind:
         """Do what is due when everything is undone, in the transaction that ends the operation."""
 
 
+class UnknownKind(OperationKind):
+    """Stands for a kind that another release had: it does nothing, and so leaves the operation stuck until code has it."""
+
+    undoes = False
+
+    def step(self, row: OperationStep, inputs: dict[str, Any]) -> TenantStep:
+        raise StepUnknown(step=f"{row.operation.kind}.{row.key}")
+
+    def succeeded(self, operation: Operation) -> None:
+        raise StepUnknown(step=operation.kind)
+
+
 def kind_of(operation: Operation) -> OperationKind:
-    """Return what carries this operation."""
-    return _kind(settings.OPERATION_KINDS[operation.kind])
+    """Return what carries this operation, which is nothing if the code does not know its kind."""
+    path = settings.OPERATION_KINDS.get(operation.kind)
+    return _kind(path) if path else UnknownKind()
 
 
 @cache
@@ -49,5 +66,5 @@ def label_of_step(row: OperationStep) -> str:
     operation = row.operation
     try:
         return str(kind_of(operation).step(row, operation.inputs).label)
-    except LookupError:
+    except StepUnknown:
         return row.key

@@ -16,7 +16,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db import models
-from django.db.models import Q
+from django.db.models import Case, F, Q, When
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from django_tenants.models import DomainMixin, TenantMixin
@@ -72,6 +72,9 @@ class Tenant(TenantMixin):
     activated_at = models.DateTimeField(null=True)
     suspended_at = models.DateTimeField(null=True)
     deleted_at = models.DateTimeField(null=True)
+    # the server that has the tenant's realm, if not its own schema, and whether that lets people in: accounts.doors
+    identity_server = models.CharField(max_length=32, blank=True, default="", db_default="")
+    identity_open = models.BooleanField(default=True, db_default=True)
     changed_xid = models.BigIntegerField(default=0, editable=False)  # a trigger writes it: tenants.directory
 
     class Meta:
@@ -201,6 +204,12 @@ class Operation(models.Model):
                 fields=["due_at"],
                 condition=Q(status__in=["pending", "running", "undoing"]),
                 name="tenants_operation_due",
+            ),
+            models.Index(  # the order of `selectors.list_operations`
+                Case(When(status__in=["pending", "running", "undoing", "stuck"], then=0), default=1),
+                F("created_at").desc(),
+                F("id").desc(),
+                name="tenants_operation_list",
             ),
         ]
 

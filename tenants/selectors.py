@@ -5,7 +5,7 @@ from uuid import UUID
 
 from django.db.models import Case, Count, Q, QuerySet, When
 
-from tenants.errors import TenantNotFound
+from tenants.errors import OperationNotFound, TenantNotFound
 from tenants.models import Installation, Operation, Tenant
 from tenants.removal import labels
 
@@ -65,10 +65,10 @@ def is_slug_free(slug: str) -> bool:
 
 
 def get_operation(operation_id: UUID) -> Operation:
-    """Return the operation with its steps and tenant. Raises TenantNotFound."""
+    """Return the operation with its steps and tenant. Raises OperationNotFound."""
     operation = Operation.objects.select_related("tenant").prefetch_related("steps").filter(pk=operation_id).first()
     if operation is None:
-        raise TenantNotFound(operation=str(operation_id))
+        raise OperationNotFound(operation=str(operation_id))
     return operation
 
 

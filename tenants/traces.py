@@ -14,7 +14,8 @@ from redis.exceptions import RedisError
 from core.errors import Unavailable
 from core.idempotency.models import IdempotencyKey
 from core.tenancy.cache import pattern_of
-from events.outbox.models import OutboxMessage
+from events.outbox.models import FailedMessage, OutboxMessage, ParkedMessage
+from events.webhooks.queue.models import QueuedWebhook
 from tenants.fleet.models import TenantRecord
 from tenants.models import Operation, OperationStep, Tenant
 from tenants.removal import TenantTrace
@@ -22,10 +23,31 @@ from tenants.schemas.making import OPS
 
 
 class Messages(TenantTrace):
-    """Events on their way out, and those kept for replay. What announces the deletion itself is written at its very end."""
+    """Events on their way out, kept for replay, parked or failed; what announces the deletion is written at its very end.
+
+    What the bus still carries is dropped on arrival.
+    """
 
     key = "messages"
     label = _("Events waiting or kept")
+
+    def count(self, tenant: Tenant) -> int:
+        return sum(rows.count() for rows in self._of(tenant))
+
+    def remove(self, tenant: Tenant) -> None:
+        for rows in self._of(tenant):
+            rows.delete()
+
+    def _of(self, tenant: Tenant) -> list[QuerySet[Any]]:
+        kinds: list[type[Any]] = [OutboxMessage, ParkedMessage, FailedMessage]
+        return [kind.objects.using(OPS).filter(tenant_id=tenant.pk) for kind in kinds]  # nobody else may delete them
+
+
+class QueuedWebhooks(TenantTrace):
+    """Webhooks that have something to send."""
+
+    key = "queued_webhooks"
+    label = _("Webhooks waiting to be sent")
 
     def count(self, tenant: Tenant) -> int:
         return self._of(tenant).count()
@@ -33,8 +55,8 @@ class Messages(TenantTrace):
     def remove(self, tenant: Tenant) -> None:
         self._of(tenant).delete()
 
-    def _of(self, tenant: Tenant) -> QuerySet[OutboxMessage]:
-        return OutboxMessage.objects.using(OPS).filter(tenant_id=tenant.pk)  # nobody else may delete them
+    def _of(self, tenant: Tenant) -> QuerySet[QueuedWebhook]:
+        return QueuedWebhook.objects.filter(tenant_id=tenant.pk)
 
 
 class RememberedCalls(TenantTrace):

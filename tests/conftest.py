@@ -4,14 +4,24 @@ Ordinary tests (`django_db`) roll back. Tests that commit, or that other threads
 and a tenant of their own (`new_tenant`). Nobody's sign-in is faked: `sign_in` walks through the realm's pages.
 """
 
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import hypothesis
 import pytest
+from coverage import Coverage
 from xdist.scheduler import LoadScopeScheduling
 
 from tests.support import database, people
+from tests.support import keycloak as keycloak_server
 from tests.support.browser import Visitor
+from tests.support.threads import run_apart
+
+hypothesis.settings.register_profile("busy machine", deadline=None)
+hypothesis.settings.load_profile("busy machine")
+_watched = pytest.StashKey[bool]()  # does coverage look at this test?
+SESSION_KEPT_S = 45.0  # within the minute after which a session notes that it was seen
 
 
 class _Scheduling(LoadScopeScheduling):  # type: ignore[misc]
@@ -21,16 +31,34 @@ class _Scheduling(LoadScopeScheduling):  # type: ignore[misc]
     """
 
     def _split_scope(self, nodeid: str) -> str:
+        if nodeid.startswith(SECOND_KEYCLOAK):
+            return "second keycloak"
+        if nodeid.startswith(ATTACKS):
+            return next((f"attacks on {kind}" for kind in ("builtin", "keycloak") if kind in nodeid), nodeid)
         return next((shared for shared in TOGETHER if nodeid.startswith(shared)), nodeid)
 
 
+# some of them stop or kill it
+SECOND_KEYCLOAK = ("tests/accounts/test_keycloak_faults.py", "tests/accounts/test_moving_realms.py")
+ATTACKS = "tests/attacks/"  # share two tenants for each kind of issuer, and the sign-ins of their people
 TOGETHER = (
+    "tests/events/test_delivery.py",  # ten processes each, which want the machine for themselves
     "tests/test_faults.py",
     "tests/e2e/",
     "tests/test_processes.py",
     "tests/deploy/test_compose_runs.py",
     "tests/storage/test_tenant_files.py",  # the prepared tenants' buckets are not copied with the database
     "tests/isolation/test_hammering.py",
+)
+LONG = ("tests/e2e/", "tests/test_faults.py", "tests/test_processes.py")
+# They walk through everything that others look at one by one. Pages that are watched take two to three times as long;
+# therefore a test with many parameters is watched with its first ones alone, too.
+UNWATCHED = (
+    "tests/test_urls.py",
+    "tests/e2e/",
+    "tests/attacks/",
+    "tests/isolation/",
+    "tests/benchmarks/",
 )
 
 
@@ -42,6 +70,54 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeSch
 def pytest_configure(config: pytest.Config) -> None:
     worker = getattr(config, "workerinput", {}).get("workerid", "main")
     database.use_worker_database(worker)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    functions: set[str] = set()
+    for item in items:
+        function = item.nodeid.partition("[")[0]
+        item.stash[_watched] = function not in functions and not function.startswith(UNWATCHED)
+        functions.add(function)
+    items.sort(key=_turn)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
+    # not pytest-cov's mark `no_cover`: it stops one of the two measurements that it begins in a process of xdist's
+    stopped = []
+    while not item.stash[_watched] and (measurement := Coverage.current()):
+        measurement.stop()
+        stopped.append(measurement)
+    try:
+        return (yield)
+    finally:
+        for measurement in reversed(stopped):
+            measurement.start()
+
+
+def _turn(item: pytest.Item) -> int:
+    """Long rows of tests begin first, and what needs a Keycloak when that is up; short ones fill what is left."""
+    if item.nodeid.startswith(LONG):
+        return 0
+    return 1 if item.get_closest_marker("live") or "own_bus" in getattr(item, "fixturenames", ()) else 2
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    if not session.config.option.collectonly:
+        keycloak_server.start_early({name for item in session.items for name in getattr(item, "fixturenames", ())})
+
+
+@pytest.fixture(scope="session")
+def keycloak() -> Any:
+    """The Keycloak that all test processes share; each makes realms of its own in it."""
+    return keycloak_server.start("keycloak")
+
+
+@pytest.fixture(scope="session")
+def second_keycloak() -> Any:
+    """Another Keycloak, which a test may stop: tests that use it run in one process."""
+    return keycloak_server.start("keycloak-2")
 
 
 @pytest.fixture(scope="session")
@@ -58,12 +134,17 @@ def django_db_setup(django_db_blocker: Any) -> Iterator[None]:
 def _fresh_process_memory() -> Iterator[None]:
     from django.core.cache import cache
 
+    from accounts.identity import discovery
+    from accounts.people import rights
     from tenants import directory
 
     directory.forget()
+    rights.forget()
+    discovery.forget_keys()
     cache.clear()
     yield
     directory.forget()
+    rights.forget()
 
 
 @pytest.fixture
@@ -124,53 +205,77 @@ def visitor() -> Callable[..., Visitor]:
 
 @pytest.fixture(scope="session")
 def signed_in(world: people.World, django_db_blocker: Any) -> Callable[..., Visitor]:
-    """Visitors that have signed in through their realm: `signed_in("owner")`, "member", "outsider" (of globex), "operator".
+    """Visitors that have signed in through their realm: `signed_in("owner")`, "member", "guest", "outsider" (of globex), "operator", "support".
 
-    The sign-in is real and done once for each person and process; each call gives a visitor with a copy of its cookies.
+    The sign-in is real; it is done for each person and process, and again before its access token is due, which a test
+    would renew inside a transaction that is rolled back. Each call gives a visitor with a copy of its cookies.
     """
-    cookies: dict[str, Any] = {}
+    known: dict[str, tuple[float, Any]] = {}
+
+    def sign_in(who: str) -> Any:
+        person = world.person(who)
+        with django_db_blocker.unblock():
+            return run_apart(lambda: Visitor(person.tenant).sign_in(person.email, person.password).cookies)
 
     def give(who: str) -> Visitor:
-        person = world.person(who)
-        if who not in cookies:
-            with django_db_blocker.unblock():
-                from django.db import connection
-
-                assert not connection.in_atomic_block or who in cookies, (
-                    "sign in before the test's transaction: use `session_of`"
-                )
-                cookies[who] = Visitor(person.tenant).sign_in(person.email, person.password).cookies
-        return Visitor(person.tenant, cookies=cookies[who])
+        since, cookies = known.get(who, (0.0, None))
+        if cookies is None or time.monotonic() - since > SESSION_KEPT_S:
+            since, cookies = known[who] = time.monotonic(), sign_in(who)
+        return Visitor(world.person(who).tenant, cookies=cookies)
 
     return give
 
 
-@pytest.fixture(scope="session")
-def _sessions(world: people.World, signed_in: Callable[..., Visitor], django_db_blocker: Any) -> None:
-    """Everybody's real sign-in, before the first test that asks for one opens its transaction."""
-    for who in people.EVERYBODY:
-        signed_in(who)
-
-
 @pytest.fixture
-def owner(_sessions: None, signed_in: Callable[..., Visitor], db: None) -> Visitor:
+def owner(signed_in: Callable[..., Visitor], db: None) -> Visitor:
     """acme-corp's admin, signed in."""
     return signed_in("owner")
 
 
 @pytest.fixture
-def member(_sessions: None, signed_in: Callable[..., Visitor], db: None) -> Visitor:
+def member(signed_in: Callable[..., Visitor], db: None) -> Visitor:
     """A user of acme-corp, signed in."""
     return signed_in("member")
 
 
 @pytest.fixture
-def outsider(_sessions: None, signed_in: Callable[..., Visitor], db: None) -> Visitor:
+def guest(signed_in: Callable[..., Visitor], db: None) -> Visitor:
+    """A guest of acme-corp, who may do nothing much, signed in."""
+    return signed_in("guest")
+
+
+@pytest.fixture
+def outsider(signed_in: Callable[..., Visitor], db: None) -> Visitor:
     """globex-inc's admin, signed in there."""
     return signed_in("outsider")
 
 
 @pytest.fixture
-def operator_at_console(_sessions: None, signed_in: Callable[..., Visitor], db: None) -> Visitor:
+def operator_at_console(signed_in: Callable[..., Visitor], db: None) -> Visitor:
     """The operator, signed in at the platform's realm."""
     return signed_in("operator")
+
+
+@pytest.fixture
+def support_at_console(signed_in: Callable[..., Visitor], db: None) -> Visitor:
+    """An operator who may only look, signed in at the platform's realm."""
+    return signed_in("support")
+
+
+@pytest.fixture
+def time_machine_to() -> Iterator[Callable[..., None]]:
+    """Moves this process's clock: `time_machine_to(seconds=61)`."""
+    import datetime as dt
+
+    import time_machine
+
+    travels: list[time_machine.travel] = []
+
+    def go(**ahead: float) -> None:
+        travel = time_machine.travel(dt.datetime.now(dt.UTC) + dt.timedelta(**ahead), tick=True)
+        travel.start()
+        travels.append(travel)
+
+    yield go
+    for travel in reversed(travels):
+        travel.stop()

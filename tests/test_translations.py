@@ -215,6 +215,7 @@ def english_on(page) -> list[str]:
     html = page.content.decode()
     assert html, f"{page.status_code}: no page"
     html = re.sub(r"(?s)<(script|style|code|option)\b.*?</\1>", "", html)
+    html = re.sub(r"[\w.]+@[\w.]+", "", html)
     spoken = re.findall(r'\b(?:aria-label|title|placeholder|data-[\w-]+)="([^"]*)"', html)
     text = " ".join([re.sub(r"(?s)<[^>]*>", " ", html), *(words for words in spoken if " " in words)])
     return [text[max(0, found.start() - 40) : found.end() + 40] for found in TELL_TALES.finditer(text)]

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from django.urls import reverse
 from django.utils import timezone
 from django.utils.formats import number_format
 from django.utils.translation import gettext as _
@@ -63,8 +62,10 @@ def sign_ins(period: Period) -> tuple[list[DailyCount], list[DailyCount]]:
     return now, before
 
 
-def list_figures(period: Period, now: list[DailyCount], before: list[DailyCount]) -> list[Figure]:
-    """Return the figures of the dashboard."""
+def list_figures(
+    period: Period, now: list[DailyCount], before: list[DailyCount], *, team_url: str | None
+) -> list[Figure]:
+    """Return the figures of the dashboard; `team_url` for who may see the team."""
     members = count_active_people()
     members_before = count_active_people(joined_before=period.start)
     signed_in = count_people_signed_in(since=period.start, until=period.end)
@@ -73,7 +74,7 @@ def list_figures(period: Period, now: list[DailyCount], before: list[DailyCount]
     against = _("against %(days)d days before") % {"days": period.days}
     spark = draw_spark([day.count for day in now])
     return [
-        _figure(_("Active members"), members, members_before, against, url=reverse("team_list")),
+        _figure(_("Active members"), members, members_before, against, url=team_url),
         _figure(_("People who signed in"), signed_in, signed_in_before, against),
         _figure(_("Sign-ins"), total, total_before, against, spark=spark),
     ]

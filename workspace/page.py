@@ -6,6 +6,7 @@ from django.urls import reverse
 from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 
+from accounts.access import may
 from accounts.people.models import Person
 from accounts.people.selectors import count_active_people
 from core.tenancy import current
@@ -43,9 +44,24 @@ def workspace(request: HttpRequest) -> dict[str, Any]:
 
 
 def _entries(request: HttpRequest) -> list[NavEntry]:
-    here = getattr(request.resolver_match, "url_name", "")
-    people = number_format(count_active_people(), force_grouping=True)
-    return [
-        NavEntry(_("Dashboard"), reverse("dashboard"), icon="layout-dashboard", current=here == "dashboard"),
-        NavEntry(_("Team"), reverse("team_list"), icon="users", current=here == "team_list", count=people),
-    ]
+    here = str(getattr(request.resolver_match, "url_name", ""))
+    entries = [NavEntry(_("Dashboard"), reverse("dashboard"), icon="layout-dashboard", current=here == "dashboard")]
+    if may(request, "team.view"):
+        people = number_format(count_active_people(), force_grouping=True)
+        at_team = here == "team_list" or here.startswith(("person_", "invitation_"))
+        entries.append(NavEntry(_("Team"), reverse("team_list"), icon="users", current=at_team, count=people))
+    if may(request, "role.manage"):
+        entries.append(NavEntry(_("Roles"), reverse("role_list"), icon="shield-lock", current=here.startswith("role_")))
+    if may(request, "api_client.manage"):
+        entries.append(
+            NavEntry(_("API clients"), reverse("client_list"), icon="api", current=here.startswith("client_"))
+        )
+    if may(request, "webhook.manage"):
+        entries.append(
+            NavEntry(_("Webhooks"), reverse("webhook_list"), icon="webhook", current=here.startswith("webhook_"))
+        )
+    if may(request, "settings.manage"):
+        entries.append(
+            NavEntry(_("Settings"), reverse("settings_security"), icon="settings", current=here.startswith("settings_"))
+        )
+    return entries

@@ -1,12 +1,62 @@
-from django.urls import path
+from django.urls import include, path
 
-from workspace.views import dashboard, people
+from workspace.views import (
+    clients,
+    dashboard,
+    invitations,
+    members,
+    people,
+    roles,
+    settings,
+    webhook_states,
+    webhooks,
+)
 
 urlpatterns = [
     path("", dashboard.dashboard, name="dashboard"),
     path("sign-ins.csv", dashboard.sign_ins_csv, name="sign_ins_csv"),
     path("team/", people.team_list, name="team_list"),
+    path("team/invite/", invitations.invitation_create, name="invitation_create"),
+    path("team/invitations/", invitations.invitation_list, name="invitation_list"),
+    path("team/invitations/<uuid:invitation_id>/resend/", invitations.invitation_resend, name="invitation_resend"),
+    path("team/invitations/<uuid:invitation_id>/revoke/", invitations.invitation_revoke, name="invitation_revoke"),
+    path("invitations/<str:token>/", invitations.invitation, name="invitation"),
+    path("api-clients/", clients.client_list, name="client_list"),
+    path("api-clients/create/", clients.client_create, name="client_create"),
+    path("api-clients/<uuid:client_id>/secret/", clients.client_secret, name="client_secret"),
+    path("api-clients/<uuid:client_id>/revoke/", clients.client_revoke, name="client_revoke"),
+    path("webhooks/", webhooks.webhook_list, name="webhook_list"),
+    path("webhooks/create/", webhooks.webhook_create, name="webhook_create"),
+    path("webhooks/<uuid:webhook_id>/", webhooks.webhook_detail, name="webhook_detail"),
+    path("webhooks/<uuid:webhook_id>/change/", webhooks.webhook_change, name="webhook_change"),
+    path("webhooks/<uuid:webhook_id>/test/", webhook_states.webhook_test, name="webhook_test"),
+    path("webhooks/<uuid:webhook_id>/rotate/", webhook_states.webhook_rotate, name="webhook_rotate"),
+    path("webhooks/<uuid:webhook_id>/enable/", webhook_states.webhook_enable, name="webhook_enable"),
+    path("webhooks/<uuid:webhook_id>/disable/", webhook_states.webhook_disable, name="webhook_disable"),
+    path("webhooks/<uuid:webhook_id>/delete/", webhook_states.webhook_delete, name="webhook_delete"),
+    path(
+        "webhooks/<uuid:webhook_id>/deliveries/<uuid:delivery_id>/", webhooks.webhook_delivery, name="webhook_delivery"
+    ),
+    path(
+        "webhooks/<uuid:webhook_id>/deliveries/<uuid:delivery_id>/send-again/",
+        webhook_states.webhook_redeliver,
+        name="webhook_redeliver",
+    ),
+    path("team/<uuid:person_id>/sign-in/", members.person_sign_in, name="person_sign_in"),
+    path("team/<uuid:person_id>/", members.person_detail, name="person_detail"),
+    path("team/<uuid:person_id>/roles/", members.person_roles, name="person_roles"),
+    path("team/<uuid:person_id>/disable/", members.person_disable, name="person_disable"),
+    path("team/<uuid:person_id>/enable/", members.person_enable, name="person_enable"),
+    path("team/<uuid:person_id>/unlock/", members.person_unlock, name="person_unlock"),
+    path("team/<uuid:person_id>/reset-second-factor/", members.person_reset_factor, name="person_reset_factor"),
+    path("team/<uuid:person_id>/remove/", members.person_remove, name="person_remove"),
+    path("roles/", roles.role_list, name="role_list"),
+    path("roles/create/", roles.role_create, name="role_create"),
+    path("roles/<uuid:role_id>/", roles.role_detail, name="role_detail"),
+    path("roles/<uuid:role_id>/delete/", roles.role_delete, name="role_delete"),
+    path("settings/security/", settings.settings_security, name="settings_security"),
     path("profile/", people.profile, name="profile"),
+    path("profile/", include("accounts.profile.urls")),
     path("search/", people.workspace_search, name="workspace_search"),
     path("brand.css", people.brand_css, name="brand_css"),
 ]

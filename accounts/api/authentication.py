@@ -7,18 +7,24 @@ from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from rest_framework import authentication, exceptions
 from rest_framework.request import Request
 
+from accounts.clients.models import ApiClient
+from accounts.clients.selectors import find_calling
+from accounts.clients.services import note_use
+from accounts.identity.models import API_CLIENT_PREFIX
 from accounts.identity.realms import RealmRef, current_realm
 from accounts.identity.verification import verify_access_token
 from accounts.operators.models import Operator
-from accounts.people.models import Person
+from accounts.people.selectors import find_bearer
 from accounts.principals import Principal
 from core.tenancy import current
 
 
 class BearerAuthentication(authentication.BaseAuthentication):
-    """Takes an access token of the current address's realm: a person's on a tenant, an operator's on the platform."""
+    """Takes an access token of the current address's realm: a person's on a tenant, an operator's on the platform; and
+    that of an API client on both.
+    """
 
-    def authenticate(self, request: Request) -> tuple[Principal, dict[str, Any]] | None:
+    def authenticate(self, request: Request) -> tuple[Principal | ApiClient, dict[str, Any]] | None:
         scheme, _, token = authentication.get_authorization_header(request).partition(b" ")
         if scheme.lower() != b"bearer":
             return None
@@ -29,7 +35,7 @@ class BearerAuthentication(authentication.BaseAuthentication):
             raise exceptions.AuthenticationFailed(
                 gettext("It is not valid at this address, or has expired. Get a new one.")
             ) from None
-        principal = _principal(realm, str(claims["sub"]))
+        principal = _principal(realm, claims)
         if principal is None:
             raise exceptions.AuthenticationFailed(gettext("It belongs to nobody here, or to somebody who is disabled."))
         return principal, claims
@@ -38,10 +44,16 @@ class BearerAuthentication(authentication.BaseAuthentication):
         return 'Bearer realm="plexica"'
 
 
-def _principal(realm: RealmRef, subject: str) -> Principal | None:
-    model: Any = Person if current() else Operator
-    found: Principal | None = model.objects.filter(realm_id=realm.id, subject=subject, is_active=True).first()
-    return found
+def _principal(realm: RealmRef, claims: dict[str, Any]) -> Principal | ApiClient | None:
+    subject, client_id = str(claims["sub"]), str(claims.get("client_id") or claims.get("azp") or "")
+    if client_id.startswith(API_CLIENT_PREFIX):
+        client = find_calling(realm_id=realm.id, client_id=client_id, subject=subject)
+        if client:
+            note_use(client)
+        return client
+    if current():
+        return find_bearer(realm_id=realm.id, subject=subject)
+    return Operator.objects.filter(realm_id=realm.id, subject=subject, is_active=True).first()
 
 
 class BrowserSessionAuthentication(authentication.SessionAuthentication):

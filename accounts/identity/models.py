@@ -1,12 +1,15 @@
 """Realms, and what the built-in issuer keeps for one: accounts, clients, keys. In `public` for the operators' realm."""
 
-from typing import Self
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
+from typing import Any, Self
 
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Lower
 from django.utils import timezone
+from django.utils.crypto import salted_hmac
 from django.utils.functional import cached_property
 from oauth2_provider.models import AbstractApplication
 from oauth2_provider.utils import jwk_from_pem
@@ -17,6 +20,7 @@ from core.ids import uuid7
 
 WEB_CLIENT_ID = "plexica-web"  # the pages' relying party
 CLI_CLIENT_ID = "plexica-cli"  # people's scripts, by the device flow
+API_CLIENT_PREFIX = "client-"  # programs that act for themselves: accounts.clients
 
 
 class Realm(models.Model):
@@ -24,6 +28,7 @@ class Realm(models.Model):
 
     class Provider(models.TextChoices):
         BUILTIN = "builtin"
+        KEYCLOAK = "keycloak"
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     provider = models.CharField(max_length=16, choices=Provider)
@@ -32,6 +37,11 @@ class Realm(models.Model):
     client_secret = EncryptedTextField()
     is_current = models.BooleanField(default=True)
     created_at = models.DateTimeField(default=timezone.now)
+    # of a realm at Keycloak: which of settings.KEYCLOAK_SERVERS has it, and how its own admin client gets in
+    server = models.CharField(max_length=32, blank=True, default="", db_default="")
+    admin_secret = EncryptedTextField(blank=True, default="", db_default="")
+    admin_token = EncryptedTextField(blank=True, default="", db_default="")  # while it is disabled: it gives no tokens
+    asked_at = models.DateTimeField(null=True)  # a call that makes it was sent, and its outcome is not known
 
     class Meta:
         constraints = [
@@ -59,8 +69,16 @@ class Account(AbstractBaseUser):
     email = models.EmailField(unique=True)
     name = models.CharField(max_length=120)
     is_active = models.BooleanField(default=True)
+    session_epoch = models.PositiveIntegerField(
+        default=0, db_default=0
+    )  # counting it up ends the sessions at the issuer
+    two_factor = models.BooleanField(
+        default=False, db_default=False
+    )  # codes are asked for; who has no authenticator yet sets one up when they sign in
     created_at = models.DateTimeField(default=timezone.now)
     last_login = None
+
+    session_claims: Mapping[str, Any] = MappingProxyType({})  # sid and amr of the session at the issuer, if one asks
 
     USERNAME_FIELD = "email"
     objects = AccountManager()
@@ -70,6 +88,68 @@ class Account(AbstractBaseUser):
 
     def __str__(self) -> str:
         return self.email
+
+    def get_session_auth_hash(self) -> str:
+        """What a session at the issuer must know to count: it changes with the password, and with the epoch."""
+        return salted_hmac("accounts.identity.session", f"{self.password} {self.session_epoch}").hexdigest()
+
+    def get_session_auth_fallback_hash(self) -> Iterator[str]:
+        """No other secret counts."""
+        yield from ()
+
+
+class Authenticator(models.Model):
+    """The app that makes an account's codes."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    account = models.OneToOneField(Account, on_delete=models.CASCADE, related_name="+")
+    secret = EncryptedTextField()  # base32
+    last_step = models.BigIntegerField(default=0)  # the time step of the code that was taken last
+    created_at = models.DateTimeField(default=timezone.now)
+
+    def __str__(self) -> str:
+        return str(self.account_id)
+
+
+class RecoveryCode(models.Model):
+    """A code for who has lost the app, good once. Only its hash is kept."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="+")
+    code_hash = models.CharField(max_length=64, unique=True)
+    used_at = models.DateTimeField(null=True)
+
+    def __str__(self) -> str:
+        return str(self.account_id)
+
+
+class AttemptCounter(models.Model):
+    """How often something was tried at an address, whether or not somebody has it, and whether more is taken."""
+
+    class Kind(models.TextChoices):
+        PASSWORD = "password"  # noqa: S105 - the word alone
+        CODE = "code"  # of the second factor
+        PROOF = "proof"  # by somebody who is signed in and has to prove it anew
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    kind = models.CharField(max_length=16, choices=Kind)
+    name = models.CharField(max_length=32)  # a keyed hash of the address
+    device = models.CharField(max_length=32, blank=True)  # which known browser counts for itself; empty: all others
+    subject = models.CharField(max_length=255, blank=True, db_index=True)  # whose account it is; empty: nobody's
+    attempts = models.PositiveIntegerField(default=0)
+    counted_from = models.DateTimeField(default=timezone.now)
+    last_at = models.DateTimeField(default=timezone.now, db_index=True)
+    locked_until = models.DateTimeField(null=True)
+    locks = models.PositiveSmallIntegerField(default=0)  # one after the other
+    told_at = models.DateTimeField(null=True)  # when the owner and the audit log were told of the lock
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["kind", "name", "device"], name="identity_attemptcounter_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.name}: {self.attempts}"
 
 
 class SigningKeys(models.QuerySet["SigningKey"]):
@@ -127,11 +207,13 @@ class PasswordLink(models.Model):
     """A single-use way to set a password. Only the token's hash is kept."""
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
-    account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="password_links")
+    subject = models.CharField(
+        max_length=255, db_default=""
+    )  # whose password, at the issuer of the realm that is current then
     token_hash = models.CharField(max_length=64, unique=True)
     expires_at = models.DateTimeField()
     used_at = models.DateTimeField(null=True)
     created_at = models.DateTimeField(default=timezone.now)
 
     def __str__(self) -> str:
-        return f"{self.account_id} until {self.expires_at:%Y-%m-%d}"
+        return f"{self.subject} until {self.expires_at:%Y-%m-%d}"

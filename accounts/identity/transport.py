@@ -2,7 +2,8 @@
 
 The built-in issuer is this very server. Asking it over the network would need a free thread, a name that resolves and a
 trusted certificate, and with few threads it hangs; so it is answered in this process, on a thread with a database
-connection of its own. Every other issuer is asked over HTTP.
+connection of its own. Every other issuer is asked over HTTP, at its inner address where it has one. No transaction that a
+pooler makes us open waits for either.
 """
 
 import io
@@ -14,11 +15,13 @@ from urllib.parse import unquote, urlsplit
 import requests
 from django.core.handlers.wsgi import WSGIHandler
 from django.db import connection, connections
-from requests.adapters import BaseAdapter
+from requests.adapters import BaseAdapter, HTTPAdapter
 from requests.structures import CaseInsensitiveDict
 
 from accounts.identity.addresses import origin
 from accounts.identity.realms import RealmRef
+from core.tenancy import outside_transaction
+from core.web.addresses import IN_PROCESS
 
 TIMEOUT_S = 10
 _threads = ThreadPoolExecutor(max_workers=8, thread_name_prefix="issuer")
@@ -33,20 +36,48 @@ class InProcessAdapter(BaseAdapter):
     """Answers requests to the built-in issuer by calling the application."""
 
     def send(self, request: requests.PreparedRequest, *args: Any, **kwargs: Any) -> requests.Response:
-        if not connection.in_atomic_block:
-            connection.close()  # hand it back to the pool: the other thread needs one
-        return _threads.submit(_answer, request).result(timeout=TIMEOUT_S)
+        with outside_transaction():
+            if not connection.in_atomic_block:
+                connection.close()  # hand it back to the pool: the other thread needs one
+            return _threads.submit(_answer, request).result(timeout=TIMEOUT_S)
 
     def close(self) -> None:
         pass
+
+
+class OutsideAdapter(HTTPAdapter):
+    """Asks a server somewhere else."""
+
+    def send(self, request: requests.PreparedRequest, *args: Any, **kwargs: Any) -> requests.Response:
+        with outside_transaction():
+            return super().send(request, *args, **kwargs)
+
+
+class InnerAdapter(OutsideAdapter):
+    """Asks a server at its inner address, in the name of the outer one, which is what its tokens and endpoints say."""
+
+    def __init__(self, outer: str, inner: str) -> None:
+        super().__init__()
+        self.outer, self.inner = outer, inner
+
+    def send(self, request: requests.PreparedRequest, *args: Any, **kwargs: Any) -> requests.Response:
+        outer = urlsplit(self.outer)
+        request.url = self.inner + str(request.url).removeprefix(self.outer)
+        request.headers["Host"] = request.headers["X-Forwarded-Host"] = outer.netloc
+        request.headers["X-Forwarded-Proto"] = outer.scheme
+        return super().send(request, *args, **kwargs)
 
 
 def session_for(realm: RealmRef) -> requests.Session:
     """Return a session that reaches `realm`'s issuer; it takes no proxies or credentials from the environment."""
     session = requests.Session()
     session.trust_env = False
+    for scheme in ("http://", "https://"):
+        session.mount(scheme, OutsideAdapter())
     if realm.builtin:
         session.mount(f"{origin()}/", InProcessAdapter())
+    elif realm.inner_url != realm.outer_url:
+        session.mount(f"{realm.outer_url}/", InnerAdapter(realm.outer_url, realm.inner_url))
     return session
 
 
@@ -93,6 +124,7 @@ def _environ(request: requests.PreparedRequest) -> dict[str, Any]:
         "SERVER_PORT": str(url.port or (443 if url.scheme == "https" else 80)),
         "SERVER_PROTOCOL": "HTTP/1.1",
         "REMOTE_ADDR": "127.0.0.1",
+        IN_PROCESS: True,
         "HTTP_HOST": url.netloc,
         "HTTP_X_FORWARDED_PROTO": url.scheme,
         "CONTENT_LENGTH": str(len(body)),

@@ -16,14 +16,22 @@ from core.errors import Invalid
 
 @dataclass(frozen=True, slots=True)
 class CreatedOperator:
-    """An operator, and the address where they set their password (None if one was given)."""
+    """An operator, the address where they set their password (None if one was given), and whether they are new."""
 
     operator: Operator
     password_link: str | None
+    is_new: bool
 
 
-def create_operator(*, email: str, name: str, password: str | None = None, actor: Actor = SYSTEM) -> CreatedOperator:
-    """Make the platform's realm if it is missing, an account in it, and the operator. Safe to repeat.
+def create_operator(
+    *,
+    email: str,
+    name: str,
+    role: Operator.Role = Operator.Role.SUPER_ADMIN,
+    password: str | None = None,
+    actor: Actor = SYSTEM,
+) -> CreatedOperator:
+    """Make the platform's realm if it is missing, an account in it, and the operator. Safe to repeat: a known one stays.
 
     Raises Invalid for an e-mail address that is none.
     """
@@ -34,33 +42,39 @@ def create_operator(*, email: str, name: str, password: str | None = None, actor
     issuer = provider()
     issuer.make_realm(None)
     account = issuer.make_account(None, email=email, name=name, password=password)
-    operator = _mirror(subject=account.subject, email=email, name=name, actor=actor)
+    operator, is_new = _mirror(subject=account.subject, email=email, name=name, role=role, actor=actor)
     link = None if password else issuer.make_password_link(None, subject=account.subject)
-    return CreatedOperator(operator, link)
+    return CreatedOperator(operator, link, is_new)
 
 
 @transaction.atomic
-def _mirror(*, subject: str, email: str, name: str, actor: Actor) -> Operator:
+def _mirror(*, subject: str, email: str, name: str, role: Operator.Role, actor: Actor) -> tuple[Operator, bool]:
     realm = current_realm()
     operator, created = Operator.objects.get_or_create(
-        realm_id=realm.id, subject=subject, defaults={"email": email, "name": name[:120]}
+        realm_id=realm.id, subject=subject, defaults={"email": email, "name": name[:120], "role": role}
     )
     if created:
-        audit.record(actor=actor, action="operator.added", target=operator)
-    return operator
+        audit.record(actor=actor, action="operator.added", target=operator, role=operator.role)
+    return operator, created
 
 
 @transaction.atomic
-def record_sign_in(*, operator: Operator) -> None:
-    """Note that an operator signed in."""
+def record_sign_in(*, operator: Operator, email: str) -> None:
+    """Note that an operator signed in, and take over the address that the realm has for them now."""
     operator.last_sign_in_at = timezone.now()
     operator.save(update_fields=["last_sign_in_at"])
     audit.record(actor=operator.actor, action="session.started", target=operator)
+    if email and email != operator.email:
+        operator.email = email
+        operator.save(update_fields=["email"])
+        audit.record(actor=SYSTEM, action="operator.updated", target=operator)
 
 
 @transaction.atomic
-def update_profile(*, operator: Operator, name: str, language: str, time_zone: str) -> Operator:
-    """Change what an operator decides about themselves. Raises Invalid; nothing is written then."""
+def update_profile(
+    *, operator: Operator, name: str | None = None, language: str | None = None, time_zone: str | None = None
+) -> Operator:
+    """Change what an operator decides about themselves; what is None stays. Raises Invalid; nothing is written then."""
     changes = check_profile(name=name, language=language, time_zone=time_zone)
     for field, value in changes.items():
         setattr(operator, field, value)

@@ -29,7 +29,7 @@ def read_people_figures(ref: TenantRef, *, now: datetime) -> PeopleFigures:
     with enter(ref), transaction.atomic():
         active = count_active_people()
         return PeopleFigures(
-            total=Person.objects.count(),
+            total=Person.objects.filter(removed_at=None).count(),
             active=active,
             joined=active - count_active_people(joined_before=now - PERIOD),
             signed_in=count_people_signed_in(since=now - PERIOD, until=now),

@@ -57,6 +57,10 @@ def _opened(output: str) -> Iterator[BinaryIO]:
 
 
 def refuse_taken(output: str) -> None:
-    """Raise CommandError if a file is in the way, before any work is done."""
-    if output and output != STDOUT and Path(output).exists():
+    """Raise CommandError if a file is in the way or none can be made there, before any work is done."""
+    if not output or output == STDOUT:
+        return
+    if Path(output).exists():
         raise CommandError(f"{output} exists already. Choose another name, or remove it.")
+    if not os.access(Path(output).parent, os.W_OK | os.X_OK):
+        raise CommandError(f"{output} cannot be written: its directory does not exist, or is not yours to write to.")

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from celery import current_app
 from django.conf import settings
 from django.core import checks
 from django.core.mail import get_connection
@@ -16,6 +15,7 @@ from kombu.exceptions import OperationalError as BrokerError
 from redis import Redis
 from redis.exceptions import RedisError
 
+from core.celery import app
 from core.health.services import check_all
 
 LEAST_DISK_BYTES = 500 * 1024**2
@@ -87,7 +87,7 @@ def valkey() -> Iterator[Line]:
 def workers() -> Iterator[Line]:
     """Whether somebody serves each queue."""
     try:
-        answers = current_app.control.inspect(timeout=PING_S).active_queues() or {}
+        answers = app.control.inspect(timeout=PING_S).active_queues() or {}
     except (BrokerError, OSError) as error:
         yield Line("fail", "workers", f"could not be asked: {error}", "mend the broker first")
         return

@@ -7,6 +7,7 @@ from typing import Final
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.utils.crypto import constant_time_compare
+from django.utils.module_loading import import_string
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 REGISTRY: Final = CollectorRegistry()
@@ -15,6 +16,8 @@ REQUESTS = Counter(
 )
 LATENCY = Histogram("plexica_http_request_seconds", "Time to answer", ["portal", "route"], registry=REGISTRY)
 START = Gauge("plexica_process_start_seconds", "When this process started", ["pid"], registry=REGISTRY)
+for _path in settings.METRICS_COLLECTORS:
+    REGISTRY.register(import_string(_path)())
 
 
 def note_start(moment_s: float) -> None:

@@ -8,6 +8,7 @@ from django.utils.translation import gettext_lazy as _
 
 from core.errors import Conflict
 from core.idempotency.models import IdempotencyKey
+from core.locks import lock_number
 
 KEPT = timedelta(hours=24)
 MAX_KEY = 120  # characters
@@ -41,11 +42,7 @@ def recall(call: IdempotentCall) -> IdempotencyKey | None:
 
     Raises IdempotencyConflict for another body, or while a twin is running.
     """
-    lock = int.from_bytes(
-        hashlib.sha256(repr((call.principal, call.method, call.path, call.key)).encode()).digest()[:8],
-        "big",
-        signed=True,
-    )
+    lock = lock_number(call.principal, call.method, call.path, call.key)
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [lock])
         row = cursor.fetchone()

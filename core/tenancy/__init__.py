@@ -14,7 +14,9 @@ from core.tenancy.context import (
     enter,
     enter_platform,
     enter_without_transaction,
+    find_tenant,
     guarded,
+    outside_transaction,
     require,
     transaction_if_pooled,
 )
@@ -29,7 +31,9 @@ __all__ = [
     "enter",
     "enter_platform",
     "enter_without_transaction",
+    "find_tenant",
     "guarded",
+    "outside_transaction",
     "require",
     "transaction_if_pooled",
 ]

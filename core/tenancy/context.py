@@ -7,7 +7,7 @@ inside a transaction is a mistake, since the transaction would then write under 
 """
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from uuid import UUID
@@ -15,6 +15,7 @@ from uuid import UUID
 import structlog
 from django.conf import settings
 from django.db import connection, connections, transaction
+from django.utils.module_loading import import_string
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,7 @@ class TenantStopped(RuntimeError):
 
 _current: ContextVar[TenantRef | None] = ContextVar("plexica_tenant", default=None)
 _guard: ContextVar[Callable[[], None] | None] = ContextVar("plexica_guard", default=None)
+_pooled: ContextVar[ExitStack | None] = ContextVar("plexica_pooled_transaction", default=None)
 
 
 def current() -> TenantRef | None:
@@ -79,11 +81,33 @@ def enter_without_transaction(ref: TenantRef) -> Iterator[TenantRef]:
 @contextmanager
 def transaction_if_pooled() -> Iterator[None]:
     """Open a transaction where a pooler lies between us and PostgreSQL, unless one is open. It begins with a statement."""
-    if settings.DATABASE_TRANSACTION_POOLING and not connection.in_atomic_block:
-        with transaction.atomic():
-            yield
-    else:
+    if not settings.DATABASE_TRANSACTION_POOLING or connection.in_atomic_block:
         yield
+        return
+    with ExitStack() as opened:
+        opened.enter_context(transaction.atomic())
+        token = _pooled.set(opened)
+        try:
+            yield
+        finally:
+            _pooled.reset(token)
+
+
+@contextmanager
+def outside_transaction() -> Iterator[None]:
+    """Ask an outside system: the transaction that `transaction_if_pooled` opened is over before, and another begins after.
+
+    What was written so far is committed, as it is without a pooler. A transaction that the caller opened stays.
+    """
+    opened = _pooled.get()
+    if opened is None or len(connection.atomic_blocks) != 1:
+        yield
+        return
+    opened.close()
+    try:
+        yield
+    finally:
+        opened.enter_context(transaction.atomic())
 
 
 @contextmanager
@@ -91,6 +115,13 @@ def enter_platform() -> Iterator[None]:
     """Work for the platform until the block ends, whatever tenant was entered before."""
     with _switched(None):
         yield
+
+
+def find_tenant(tenant_id: UUID) -> TenantRef | None:
+    """Return the tenant with this id, whatever its state, or None; a change is seen within a second."""
+    with enter_platform():
+        ref: TenantRef | None = import_string(settings.TENANT_DIRECTORY)(tenant_id)
+        return ref
 
 
 @contextmanager
@@ -116,13 +147,17 @@ def ask_guard() -> None:
 @contextmanager
 def _switched(ref: TenantRef | None) -> Iterator[None]:
     before = _current.get()
+    if ref is before:
+        yield
+        return
     if (ref and ref.id) != (before and before.id):
         _refuse_open_transaction()
     token = _current.set(ref)
+    logged = structlog.contextvars.bind_contextvars(tenant=str(ref.id) if ref else None)
     try:
-        with structlog.contextvars.bound_contextvars(tenant=str(ref.id) if ref else None):
-            yield
+        yield
     finally:
+        structlog.contextvars.reset_contextvars(**logged)
         _current.reset(token)
 
 

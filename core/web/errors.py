@@ -107,6 +107,7 @@ def _page(request: HttpRequest, page: int | str, error: PlexicaError, **context:
         "headline": error.title,
         "detail": str(error),
         "reference": reference(),
+        "wait_s": error.facts.get("wait_s"),
         "home_url": settings.PUBLIC_URL if page == "unknown_address" else "/",
         "host": request.META.get("HTTP_HOST", "")[:253],
         "console": getattr(request, "tenant", None) is None and request.path.startswith("/console/"),

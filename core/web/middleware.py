@@ -2,9 +2,15 @@
 
 import re
 from collections.abc import Callable
+from functools import cache
 
 import structlog
-from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from csp.constants import HEADER
+from csp.middleware import CSPMiddleware
+from csp.utils import build_policy
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponsePermanentRedirect
+from django.middleware.common import CommonMiddleware
+from django.middleware.gzip import GZipMiddleware
 from django.utils import translation
 from django.utils.translation import get_language_from_request
 from django_structlog.middlewares import RequestMiddleware
@@ -23,6 +29,43 @@ class RequestLogMiddleware(RequestMiddleware):
     @staticmethod
     def format_request(request: HttpRequest) -> str:
         return f"{request.method} {_SECRET.sub('…', request.path)}"
+
+
+class CompressionMiddleware(GZipMiddleware):
+    """Compresses answers, padded at random against BREACH; archives stay the bytes that their length and digest name."""
+
+    def process_response(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+        if response.headers.get("Content-Type") == "application/gzip":
+            return response
+        return super().process_response(request, response)
+
+
+class SameRequestRedirect(HttpResponsePermanentRedirect):
+    """308: whoever follows it sends the same method and body again."""
+
+    def __init__(self, redirect_to: str) -> None:
+        super().__init__(redirect_to, preserve_request=True)
+
+
+class AddressMiddleware(CommonMiddleware):
+    """Leads to the address with the slash at its end. After a 301 a POST would come there as a GET, and be answered."""
+
+    response_redirect_class = SameRequestRedirect
+
+
+class PolicyMiddleware(CSPMiddleware):
+    """Sends the Content-Security-Policy. Where a view says nothing of its own it is always the same text, made once."""
+
+    def process_response(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+        if any(name.startswith("_csp") for name in vars(response)):  # the decorators of django-csp
+            return super().process_response(request, response)
+        response.headers.setdefault(HEADER, _usual_policy())
+        return response
+
+
+@cache
+def _usual_policy() -> str:
+    return build_policy()
 
 
 class BrowserLanguageMiddleware:

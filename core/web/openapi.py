@@ -17,7 +17,9 @@ class ProblemSerializer(serializers.Serializer[Any]):
     detail = serializers.CharField()
     reference = serializers.CharField(allow_blank=True, help_text="Stands in the platform's log")
     errors = serializers.DictField(  # type: ignore[assignment]
-        child=serializers.ListField(child=serializers.CharField()), required=False
+        child=serializers.ListField(child=serializers.CharField()),
+        required=False,
+        help_text="What is wrong, by field; of the third item of a list as `permissions.2`",
     )
 
 

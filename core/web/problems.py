@@ -1,12 +1,13 @@
 """Errors of the API as problem+json (RFC 9457), with a stable `code`."""
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import structlog
 from django.http import Http404, JsonResponse
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import gettext_noop
 from rest_framework import exceptions
 from rest_framework.response import Response
 
@@ -39,7 +40,7 @@ REFUSALS: dict[type[exceptions.APIException], Refusal] = {
         "not_acceptable", _("No answer in this format"), _("Ask for application/json in the Accept header.")
     ),
     exceptions.UnsupportedMediaType: Refusal(
-        "unsupported_media_type", _("The body has an unknown format"), _("Send application/json.")
+        "unsupported_media_type", _("The body has an unknown format"), _("Send %(accepted)s.")
     ),
     exceptions.ParseError: Refusal("malformed", _("The body cannot be read")),  # the parser's own words tell where
     exceptions.Throttled: Refusal(
@@ -48,6 +49,16 @@ REFUSALS: dict[type[exceptions.APIException], Refusal] = {
         _("More came from you than we take at once. Wait a minute and go on."),
     ),
 }
+# the library says these, and its Italian catalogue has none of them
+NOT_TRANSLATED_THERE: Final = (
+    gettext_noop("Datetime value out of range."),
+    gettext_noop("Ensure this field has at least {min_length} elements."),
+    gettext_noop("Ensure this field has no more than {max_length} elements."),
+    gettext_noop("Must be a valid boolean."),
+    gettext_noop("Must be a valid UUID."),
+    gettext_noop("Not a valid string."),
+    gettext_noop("Surrogate characters are not allowed: U+{code_point:X}."),
+)
 UNKNOWN = Refusal(PlexicaError.code, PlexicaError.title)
 
 
@@ -88,17 +99,34 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> Response | N
             title=Invalid.title,
             status=Invalid.status,
             detail=Invalid.detail,
-            facts={"errors": error.detail},
+            facts={"errors": by_field(error.detail)},
         )
         return Response(body, status=Invalid.status, content_type=CONTENT_TYPE)
     if isinstance(error, exceptions.APIException):
         refusal = next((known for kind, known in REFUSALS.items() if isinstance(error, kind)), UNKNOWN)
-        detail = str(refusal.detail) % {"method": context["request"].method} if refusal.detail else error.detail
+        facts = {"method": context["request"].method, "accepted": _accepted(context["view"])}
+        detail = str(refusal.detail) % facts if refusal.detail else error.detail
         body = problem(code=refusal.code, title=refusal.title, status=error.status_code, detail=detail)
         challenge = getattr(error, "auth_header", None)
         headers = {"WWW-Authenticate": challenge} if challenge else {}
         return Response(body, status=error.status_code, content_type=CONTENT_TYPE, headers=headers)
     return None
+
+
+def _accepted(view: Any) -> str:
+    return ", ".join(str(getattr(parser, "accepted", parser.media_type)) for parser in view.parser_classes)
+
+
+def by_field(detail: Any, path: str = "") -> dict[str, list[str]]:
+    """Return the serializer's sentences by field: what is wrong inside of one as `permissions.2`."""
+    if isinstance(detail, Mapping):
+        found: dict[str, list[str]] = {}
+        for name, inner in detail.items():
+            found |= by_field(inner, f"{path}.{name}" if path else str(name))
+        return found
+    if any(isinstance(inner, Mapping) for inner in detail):
+        return by_field({str(index): inner for index, inner in enumerate(detail) if inner}, path)
+    return {path or "non_field_errors": [str(text) for text in detail]}
 
 
 def _json(value: object) -> object:

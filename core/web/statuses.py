@@ -37,9 +37,25 @@ _FACES = {
     "busy": Face(_("Busy to the end"), "warn", "paused"),
     "gone": Face(_("Deleted meanwhile"), "quiet", "off"),
     "unreached": Face(_("Not reached"), "warn", "off"),
+    # subscribers, and events that failed
+    "unattended": Face(_("Nobody consumes"), "bad", "failed"),
+    "retired": Face(_("No longer in the code"), "quiet", "off"),
+    "retried": Face(_("Tried again"), "info"),
+    "dismissed": Face(_("Dismissed"), "quiet", "off"),
     # people
     "invited": Face(_("Invited"), "info", "off"),
+    # invitations
+    "open": Face(_("Waiting"), "info", "off"),
+    "accepted": Face(_("Accepted"), "ok"),
+    "expired": Face(_("Expired"), "quiet", "off"),
+    "revoked": Face(_("Revoked"), "quiet", "off"),
+    # API clients
+    "secret_needed": Face(_("Needs a new secret"), "warn", "paused"),
+    # people, operators
     "disabled": Face(_("Disabled"), "quiet", "paused"),
+    # webhooks and their deliveries
+    "failing": Face(_("Failing"), "bad", "failed"),
+    "delivered": Face(_("Delivered"), "ok"),
 }
 CODES = tuple(_FACES)
 _ALSO = {"pending": "provisioning", "waiting": "queued", "succeeded": "done"}

@@ -1,7 +1,8 @@
 """`bin/demo`: a whole Plexica on this machine, until Ctrl-C.
 
-clean up after a killed run -> servers | front end -> database -> workers -> tenants -> web -> table
-Ctrl-C or SIGTERM, at any moment: web -> workers -> scheduler -> servers that this run started; a second one kills
+clean up after a killed run -> servers | front end -> database -> workers -> tenants -> web -> relay, consumer, sender -> table
+Ctrl-C or SIGTERM, at any moment: web -> workers, relay, consumer, sender -> scheduler -> servers that this run started
+A second one kills
 """
 
 import argparse
@@ -23,12 +24,14 @@ from typing import Any
 
 from deploy.embedded import frontend, platform, ports, processes, progress
 from deploy.embedded.errors import StackError, Stopped, one_sentence
-from deploy.embedded.files import read_json, write_json
+from deploy.embedded.files import read_json, write_json, write_private
 from deploy.embedded.options import parse_demo, port_taken
 from deploy.embedded.paths import Tree
 from deploy.embedded.processes import Mark
 from deploy.embedded.run import VARIABLE, Run, end_other, hold_lock
 from deploy.embedded.servers import USUAL
+from deploy.embedded.servers.kafka import Kafka
+from deploy.embedded.servers.keycloak import Keycloak
 from deploy.embedded.stack import Stack
 from deploy.embedded.stamps import Stamps, fingerprint, sources
 from deploy.embedded.steps import Steps
@@ -38,7 +41,9 @@ from deploy.embedded.table import show
 WEB_PATIENCE_S = 120  # a busy machine
 ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 -- and where we reach ourselves then
+KEYCLOAK, KAFKA = Keycloak.name, Kafka.name
 BEFORE_WEB = ("operations", "worker", "scheduler")
+AFTER_WEB = ("relay", "consumer", "sender")  # events wait for them; people would not
 
 
 class Demo:
@@ -51,6 +56,7 @@ class Demo:
         self.run = Run(tree)
         self.supervisor = Supervisor(tree, progress.say)
         self.stamps = Stamps(tree.demo / "stamps.json")
+        self.servers = (*USUAL, *(name for name in (KEYCLOAK, KAFKA) if getattr(options, name)))
         self.ending = False
 
     # --- start --------------------------------------------------------------------------------------
@@ -71,9 +77,17 @@ class Demo:
             **platform.platform_settings(
                 self.tree, bind=self.options.bind, name=self.options.name, port=self.options.port
             ),
-            **self.stack.settings(USUAL),
+            **platform.FOR_RECEIVERS_HERE,
+            **self.stack.settings(self.servers),
             **platform.django_secrets(self.tree.demo / "secrets.json"),
         }
+        if self.options.keycloak:
+            settings["PLEXICA_IDENTITY_PROVIDER"] = KEYCLOAK
+            write_private(self._in_keycloak, "")
+        elif self._in_keycloak.exists():
+            raise StackError(
+                "This demo's people sign in through Keycloak. Start it with --keycloak, or begin anew with --reset."
+            )
         platform.write_shell_file(self.tree.demo / "env", settings)
         self.env = {**platform.clean_environment(self.tree), **settings, VARIABLE: self.run.token}
         self.steps = Steps(self.tree, self.env, self.tree.demo / "logs", progress.say)
@@ -81,13 +95,13 @@ class Demo:
 
     def _launch(self) -> None:
         """The servers and the front end together; what needs only some of it begins as soon as that is there."""
-        with ThreadPoolExecutor(3) as pool:
+        with ThreadPoolExecutor(4) as pool:
             try:
                 files = pool.submit(frontend.build, self.tree, self.steps, self.python)
                 base = pool.submit(self._up, ["postgres", "valkey"])
                 base.result()
-                storage = pool.submit(self._up, ["s3"])
-                mark = f"{self._migrate()} {self.env['PLEXICA_PUBLIC_URL']}"
+                storage = pool.submit(self._up, [name for name in self.servers if name not in ("postgres", "valkey")])
+                mark = f"{self._migrate()} {self.env['PLEXICA_PUBLIC_URL']} {KEYCLOAK * self.options.keycloak}"
                 if self.stamps.is_fresh("seeded", mark):
                     self._start("web")  # alone at first: what people wait for
                     self._wait_for_web(ready=False)
@@ -101,10 +115,13 @@ class Demo:
         self._start(*BEFORE_WEB)
         files.result()
         storage.result()
+        if self.options.keycloak:
+            self._prepare_keycloak()
         people = self._seed(mark)
         self._start("web")
         self._wait_for_web()
         self._watch_servers()
+        self._start(*AFTER_WEB)
         show(self.tree, people, self.env["PLEXICA_PUBLIC_URL"], everywhere=self.options.bind in EVERYWHERE)
         progress.say("Plexica is ready. Ctrl-C ends it.")
 
@@ -157,6 +174,17 @@ class Demo:
                 return list(people["addresses"])
         raise StackError("manage.py seed_demo --json printed no JSON; see var/demo/logs/seed.log")
 
+    def _prepare_keycloak(self) -> None:
+        management = f"http://127.0.0.1:{self.stack.server(KEYCLOAK).ports['management']}"
+        command: list[str | Path] = [self.python, "manage.py", "setup_keycloak", KEYCLOAK]
+        command += ["--management-url", management]
+        self.steps.run("Keycloak is prepared", "setup_keycloak", command)
+
+    @property
+    def _in_keycloak(self) -> Path:
+        """There if this demo ever kept realms in Keycloak."""
+        return self.tree.demo / KEYCLOAK
+
     def _wait_for_web(self, *, ready: bool = True) -> None:
         """Wait until the platform says that it is ready, or just until it says anything."""
         deadline = time.monotonic() + WEB_PATIENCE_S
@@ -180,7 +208,7 @@ class Demo:
         return None
 
     def _watch_servers(self) -> None:
-        for name in USUAL:
+        for name in self.servers:
             mark = self.stack.running(name)
             if mark:
                 self.supervisor.watch_server(name, mark, partial(self._restart, name))
@@ -195,7 +223,7 @@ class Demo:
         """End everything that this run started; a signal during this kills it all at once."""
         self.ending = True
         progress.say("ending")
-        self.supervisor.stop(["web"], ["worker", "operations"], ["scheduler"])
+        self.supervisor.stop(["web"], ["worker", "operations", *AFTER_WEB], ["scheduler"])
         processes.stop_all(self.run.strays(), patience_s=1)
         self.stack.cancel()
         if self.stack.is_used_by_others():

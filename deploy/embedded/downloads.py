@@ -11,6 +11,16 @@ from deploy.embedded import progress
 from deploy.embedded.errors import StackError
 from deploy.embedded.files import locked
 
+JAVA_OPTIONS = [
+    "-XX:+UseSerialGC",
+    # The thorough compiler took half of the work of a Keycloak that starts and makes some realms. It is left to what runs
+    # ten times as often as Java would wait for: without it, keys of realms take three times as long.
+    "-XX:Tier4InvocationThreshold=50000",
+    "-XX:Tier4MinInvocationThreshold=6000",
+    "-XX:Tier4CompileThreshold=150000",
+    "-XX:Tier4BackEdgeThreshold=400000",
+]
+
 
 def cache_folder() -> Path:
     """Outside the checkout, since building it anew for each one costs more than it is worth."""

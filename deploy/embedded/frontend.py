@@ -10,6 +10,7 @@ from deploy.embedded.stamps import Stamps, fingerprint, sources
 from deploy.embedded.steps import Steps
 
 CATALOGUES = {".po"}
+BUILT = ("static/vendor", "deploy/keycloak/themes/plexica/login/resources/fonts")
 
 
 def path_with_node(tree: Tree, env: Mapping[str, str]) -> str:
@@ -22,7 +23,7 @@ def path_with_node(tree: Tree, env: Mapping[str, str]) -> str:
 
 
 def build(tree: Tree, steps: Steps, python: Path) -> None:
-    """npm packages, static/vendor and compiled translations."""
+    """npm packages, what pages take of them, and compiled translations."""
     stamps = Stamps(tree.root / "var" / "stamps.json")
     node = bin_folder(tree.root)
     _packages(tree, steps, stamps, node)
@@ -48,7 +49,7 @@ def _vendor(tree: Tree, steps: Steps, stamps: Stamps, node: Path) -> None:
     if not script.exists():
         return
     mark = fingerprint(tree, [script, script.with_name("icons.txt"), tree.root / "package-lock.json"])
-    if stamps.is_fresh("vendor", mark, [tree.root / "static" / "vendor"]):
+    if stamps.is_fresh("vendor", mark, [tree.root / folder for folder in BUILT]):
         return
     steps.run("the front end is built", "build", [node / "node", script])
     stamps.put("vendor", mark)

@@ -12,7 +12,7 @@ everything; data stay.
 TEST_EPILOG = """\
 PATH and other words go to pytest as they are, for example: bin/test tests/tenants -k suspend
 
-Without any, the whole suite runs in two processes, and coverage is measured. The servers (PostgreSQL, Valkey, S3)
+Without any, the whole suite runs in three processes, and coverage is measured. The servers (PostgreSQL, Valkey, S3)
 keep running for the next time, unless CI=true or --down. Browser tests need Chromium, tests through a
 pooler PgBouncer: PLEXICA_CHROMIUM and PLEXICA_PGBOUNCER name them. Without one, its tests are left out, said so loudly.
 """
@@ -32,13 +32,14 @@ def parse_demo(argv: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--port", type=int, default=8000, help="port of the platform (8000)")
     parser.add_argument("--reset", action="store_true", help="begin anew: end what runs here, delete its data")
     parser.add_argument(
-        "--keycloak", action="store_true", help="realms in a real Keycloak instead of the built-in issuer"
+        "--keycloak",
+        action="store_true",
+        help="realms in a real Keycloak instead of the built-in issuer; what is there moves",
     )
+    parser.add_argument("--kafka", action="store_true", help="events over a real Kafka instead of Valkey")
     arguments = parser.parse_args(argv)
     if not 0 < arguments.port < 65536:
         parser.error("--port is a number from 1 to 65535")
-    if arguments.keycloak:
-        parser.error("--keycloak comes with a later version; the built-in issuer signs people in until then")
     try:
         arguments.bind, arguments.name = resolve_host(arguments.host)
     except ValueError as error:

@@ -12,10 +12,13 @@ from deploy.embedded.frontend import path_with_node
 from deploy.embedded.paths import Tree
 from deploy.embedded.supervisor import Program
 
-FOR_OPERATIONS = (
-    "PLEXICA_DATABASE_OPS_URL",
-    "PLEXICA_DATABASE_ADMIN_URL",
-)  # web and ordinary workers never see them
+FOR_SETTING_UP = ("PLEXICA_DATABASE_ADMIN_URL", "PLEXICA_KEYCLOAK_ADMIN_USER", "PLEXICA_KEYCLOAK_ADMIN_PASSWORD")
+FOR_OPERATIONS = ("PLEXICA_DATABASE_OPS_URL", *FOR_SETTING_UP)  # web and ordinary workers never see them
+WITH_OPERATIONS_LOGIN = ("operations", "relay")
+FOR_RECEIVERS_HERE = {  # of webhooks
+    "PLEXICA_WEBHOOK_ALLOWED_NETWORKS": "127.0.0.0/8,::1/128",
+    "PLEXICA_WEBHOOK_ALLOW_HTTP": "true",
+}
 Environment = dict[str, str]
 
 
@@ -49,19 +52,22 @@ def write_shell_file(path: Path, settings: Mapping[str, str]) -> None:
 
 
 def programs(tree: Tree, env: Mapping[str, str], *, bind: str, port: int) -> dict[str, Program]:
-    """Web, workers and scheduler by name."""
+    """Web, workers, scheduler, and what carries events and webhooks, by name."""
     commands = tree.root / ".venv" / "bin"
     celery: list[str | Path] = [commands / "celery", "-A", "plexica"]
     web: list[str | Path] = [commands / "granian", "--interface", "wsgi", "plexica.wsgi:application"]
-    argvs = {
+    argvs: dict[str, list[str | Path]] = {
         "web": [*web, "--host", bind, "--port", str(port), "--workers", "1", "--blocking-threads", "4"],
         "operations": [*celery, "worker", "-Q", "operations", "--hostname", "operations@%h"],
         "worker": [*celery, "worker", "-Q", "default", "--hostname", "worker@%h"],
         "scheduler": [*celery, "beat", "--schedule", tree.demo / "celerybeat-schedule"],
+        "relay": [commands / "python", "manage.py", "relay_events"],
+        "consumer": [commands / "python", "manage.py", "consume_events"],
+        "sender": [commands / "python", "manage.py", "send_webhooks"],
     }
     narrow = {key: value for key, value in env.items() if key not in FOR_OPERATIONS}
-    wide = {key: value for key, value in env.items() if key != "PLEXICA_DATABASE_ADMIN_URL"}
+    wide = {key: value for key, value in env.items() if key not in FOR_SETTING_UP}
     return {
-        name: Program(name, argv, tree.demo / "logs" / f"{name}.log", wide if name == "operations" else narrow)
+        name: Program(name, argv, tree.demo / "logs" / f"{name}.log", wide if name in WITH_OPERATIONS_LOGIN else narrow)
         for name, argv in argvs.items()
     }

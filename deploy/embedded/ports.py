@@ -2,6 +2,7 @@
 
 import random
 import socket
+from collections.abc import Collection
 
 # Below the range that systems use for outgoing connections: a port there may be taken at any moment.
 RANGE = range(20_000, 30_000)
@@ -19,12 +20,12 @@ def is_free(port: int, host: str = "127.0.0.1") -> bool:
     return True
 
 
-def choose(names: tuple[str, ...]) -> dict[str, int]:
-    """Free ports, one for each name, drawn at random so that two checkouts hardly ever meet."""
+def choose(names: tuple[str, ...], *, besides: Collection[int] = ()) -> dict[str, int]:
+    """Free ports, one for each name, drawn at random so that two checkouts hardly ever meet; none of `besides`."""
     drawn = random.SystemRandom()
     chosen: dict[str, int] = {}
     while len(chosen) < len(names):
         port = drawn.choice(RANGE)
-        if port not in chosen.values() and is_free(port):
+        if port not in {*besides, *chosen.values()} and is_free(port):
             chosen[names[len(chosen)]] = port
     return chosen

@@ -8,6 +8,7 @@
 What runs is written down in `var/stack/state.json`: ports, which stay for good, and processes by their marks.
 """
 
+import json
 import shutil
 import threading
 import time
@@ -25,6 +26,7 @@ from deploy.embedded.paths import Tree
 from deploy.embedded.processes import Mark
 from deploy.embedded.servers import KINDS, make_server
 from deploy.embedded.servers.base import Server
+from deploy.embedded.servers.keycloak import LISTED
 
 LEAST_DISK_BYTES = 500 * 1024**2
 LOCK_PATIENCE_NOTE = "another command is busy with the servers of this checkout; waiting for it"
@@ -65,7 +67,8 @@ class Stack:
             known = state.setdefault("ports", {})
             missing = [each for each in wanted if each not in known]
             for each in missing:
-                known[each] = ports.choose(KINDS[each].port_names)
+                promised = {port for chosen in known.values() for port in chosen.values()}  # though nothing listens yet
+                known[each] = ports.choose(KINDS[each].port_names, besides=promised)
             if missing:
                 write_json(self._state_file, state)
         return make_server(name, self.tree, known, self.secrets)
@@ -81,7 +84,13 @@ class Stack:
 
     def settings(self, names: Iterable[str]) -> dict[str, str]:
         """The PLEXICA_* variables that lead to these servers."""
-        return {key: value for name in names for key, value in self.server(name).settings().items()}
+        found: dict[str, str] = {}
+        for name in names:
+            new = self.server(name).settings()
+            if LISTED in new and LISTED in found:  # several Keycloaks stand in one list
+                new[LISTED] = json.dumps([*json.loads(found[LISTED]), *json.loads(new[LISTED])])
+            found |= new
+        return found
 
     def names_running(self) -> list[str]:
         return [name for name in KINDS if self.running(name)]

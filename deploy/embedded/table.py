@@ -22,7 +22,7 @@ def show(tree: Tree, addresses: list[dict[str, Any]], public_url: str, *, everyw
         table.add_section()
     console.print(table)
     console.print(f"Logs      {tree.shorten(tree.demo / 'logs')}, {tree.shorten(tree.logs)}", highlight=False)
-    console.print(f"Mails     {tree.shorten(tree.demo / 'mail')}", highlight=False)
+    console.print(f"Mails     {public_url}/inbox/", highlight=False)
     console.print("Settings  . var/demo/env   then manage.py finds the demo", highlight=False)
     if everywhere:
         port = public_url.rpartition(":")[2]

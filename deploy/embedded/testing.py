@@ -15,19 +15,22 @@ from deploy.embedded.errors import StackError, Stopped, one_sentence
 from deploy.embedded.options import parse_test
 from deploy.embedded.paths import Tree
 from deploy.embedded.processes import find_by_variable, stop_all
-from deploy.embedded.servers import USUAL
+from deploy.embedded.servers import KEYCLOAKS, USUAL
+from deploy.embedded.servers.keycloak import LISTED
 from deploy.embedded.stack import Stack
 from deploy.embedded.steps import Steps
 
 RUN = "PLEXICA_TEST_RUN"  # every process of a run carries it: how those that a cut-off run leaves are found
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+# the first is Chromium without windows of its own to draw: pages cost a third of the work
+BROWSERS = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 WHOLE_SUITE = ["-n", "3", "--cov", "--cov-branch"]  # one of them mostly waits for browsers and processes
 POOLERS = ("pgbouncer", "/usr/sbin/pgbouncer")  # Debian puts it where not everybody looks
 # for each variable that names a program: where it is looked for, the mark of the tests that need it, Debian's package
 PROGRAMS: dict[str, tuple[Sequence[str], str, str]] = {
-    "PLEXICA_CHROMIUM": (BROWSERS, "browser", "chromium"),
+    "PLEXICA_CHROMIUM": (BROWSERS, "browser", "chromium-headless-shell"),
     "PLEXICA_PGBOUNCER": (POOLERS, "pooler", "pgbouncer"),
 }
+UNLIMITED = [f"PLEXICA_RATE_LIMIT_{quota}" for quota in ("TENANT", "CLIENT", "ADDRESS", "SIGN_IN")]
 MISSING = """
   *** No {package} on this machine: the tests marked `{mark}` are left out. ***
   *** Install it with: apt-get install {package}
@@ -62,7 +65,7 @@ def run(tree: Tree, words: list[str], programs: dict[str, str], *, down: bool) -
             stop_all(find_by_variable(RUN, token))
             if down:
                 progress.say("stopping the servers")
-                stack.down(USUAL)
+                stack.down()
 
 
 def environment(tree: Tree, stack: Stack, programs: dict[str, str]) -> dict[str, str]:
@@ -70,10 +73,13 @@ def environment(tree: Tree, stack: Stack, programs: dict[str, str]) -> dict[str,
     return {
         **platform.clean_environment(tree),
         **platform.platform_settings(tree, bind="127.0.0.1", name="localhost", port=8000),
-        **stack.settings(USUAL),
+        **stack.settings([*USUAL, "keycloak"]),  # which the first test that needs it starts
+        # the platform of most tests knows one of them alone: realms would be made in the second one too
+        "TESTS_KEYCLOAK_SERVERS": stack.settings(KEYCLOAKS)[LISTED],
         **platform.django_secrets(tree.stack / "test-secrets.json"),
         "PLEXICA_MAIL_DIR": str(tree.root / "var" / "test" / "mail"),
         "PLEXICA_PASSWORD_ITERATIONS": "1000",  # half a second of a core for each sign-in otherwise
+        **dict.fromkeys(UNLIMITED, "off"),  # everything comes from one address; tests of the limits set their own
         # on a bare machine the Node that playwright brings lacks a system library
         "PLAYWRIGHT_NODEJS_PATH": str(tree.root / ".venv" / "bin" / "node"),
         **programs,

@@ -9,20 +9,25 @@ BOTH_APPS = [
     "django.contrib.sessions",
     "oauth2_provider",
     "accounts.identity",
+    "accounts.sessions",
+    "accounts.clients",
     "core.audit",
+    "core.idempotency",
 ]
 PLATFORM_APPS = [
     "tenants",
     "tenants.fleet",
     "accounts.operators",
-    "core.idempotency",
     "events.outbox",
+    "events.webhooks.queue",
     "archives",
 ]
 PEOPLE_APPS = [
     "tenants.preferences",
     "accounts.people",
     "storage.keys",
+    "events.inbox",
+    "events.webhooks",
 ]
 # Apps without tables of their own. Django's permissions and content types are not used: their tables exist nowhere.
 TABLELESS_APPS = [
@@ -33,6 +38,7 @@ TABLELESS_APPS = [
     "accounts",
     "core.web",
     "core.health",
+    "core.inbox",
     "storage",
     "superadmin",
     "workspace",
@@ -56,17 +62,18 @@ MIDDLEWARE = [
     "core.web.middleware.RequestLogMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
-    "csp.middleware.CSPMiddleware",
+    "core.web.middleware.PolicyMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
-    "django.middleware.gzip.GZipMiddleware",  # pads at random against BREACH; the CSRF token is masked anew each time
+    "core.web.middleware.CompressionMiddleware",
     "core.health.middleware.HealthMiddleware",
     "core.web.middleware.BrowserLanguageMiddleware",
     "core.web.errors.ErrorMiddleware",
     "tenants.middleware.TenantMiddleware",
-    "accounts.sessions.RealmSessionMiddleware",
-    "django.middleware.common.CommonMiddleware",
+    "core.limits.middleware.RateLimitMiddleware",
+    "accounts.sessions.middleware.RealmSessionMiddleware",
+    "core.web.middleware.AddressMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
-    "accounts.sessions.PrincipalMiddleware",
+    "accounts.sessions.middleware.PrincipalMiddleware",
     "accounts.language.LanguageMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
@@ -112,9 +119,12 @@ TENANT_STEPS = [
     "storage.steps.BucketStep",
     "accounts.steps.FirstAdminStep",
 ]
+# Told of each tenant with a realm elsewhere that was stopped or let go on; a beat finds what no message told.
+TASKS_AFTER_STATUS_CHANGE = ["accounts.tasks.match_realms"]
 # What else remembers a tenant: a deletion removes it after the steps, and counts all of it at its end.
 TENANT_TRACES = [
     "tenants.traces.Messages",
+    "tenants.traces.QueuedWebhooks",
     "tenants.traces.RememberedCalls",
     "tenants.traces.PersonalData",
     "tenants.traces.CacheEntries",
@@ -141,6 +151,13 @@ HEALTH_CHECKS = [
     "core.health.checks.cache",
     "core.health.checks.broker",
     "storage.health.object_storage",
+    "accounts.identity.keycloak.health.identity_servers",
+]
+# What /metrics asks besides counting requests: classes of prometheus_client collectors.
+METRICS_COLLECTORS = [
+    "events.watching.Figures",
+    "events.webhooks.watching.WebhookFigures",
+    "accounts.identity.keycloak.health.ServerFigures",
 ]
 # What `manage.py doctor` looks at, in this order; each gives lines of core.health.doctor.
 DOCTOR_CHECKS = [
@@ -153,7 +170,10 @@ DOCTOR_CHECKS = [
     "core.health.doctor.valkey",
     "core.health.doctor.workers",
     "tenants.doctor.operations",
+    "events.watching.examine_delivery",
+    "events.webhooks.watching.examine_webhooks",
     "core.health.doctor.mail",
+    "accounts.identity.keycloak.health.examine_servers",
 ]
 # Tables split by time; `tenants.tasks.keep_partitions_ahead` makes the next ones.
 PARTITIONED_TABLES: dict[str, dict[str, Period]] = {

@@ -5,49 +5,20 @@ Each topic beside this file declares a class of fields. A missing or wrong value
 
 import os
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 from urllib.parse import SplitResult
 
 from django.core.exceptions import ImproperlyConfigured
-from pydantic import ValidationError
-from pydantic.fields import FieldInfo
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 PREFIX = "PLEXICA_"
 BASE_DIR = Path(__file__).resolve().parent.parent.parent
 
 
-class _FileSource(PydanticBaseSettingsSource):
-    """Values from the files that PLEXICA_<FIELD>_FILE name, as container platforms mount secrets."""
-
-    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
-        variable = f"{PREFIX}{field_name.upper()}_FILE"
-        path = os.environ.get(variable)
-        try:
-            return (Path(path).read_text().strip() if path else None), field_name, False
-        except (OSError, UnicodeDecodeError) as error:
-            raise ImproperlyConfigured(f"{variable}: the file can't be read: {error}") from None
-
-    def __call__(self) -> dict[str, Any]:
-        values = {name: self.get_field_value(field, name)[0] for name, field in self.settings_cls.model_fields.items()}
-        return {name: value for name, value in values.items() if value is not None}
-
-
-class Environment(BaseSettings):
+class Environment(BaseModel):
     """Base of a topic's fields: field `secret_key` is PLEXICA_SECRET_KEY or the file PLEXICA_SECRET_KEY_FILE."""
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore", env_ignore_empty=True)
-
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        return env_settings, _FileSource(settings_cls)
+    model_config = ConfigDict(validate_default=True)
 
 
 def check_port(url: SplitResult) -> None:
@@ -63,11 +34,23 @@ E = TypeVar("E", bound=Environment)
 
 def load(topic: type[E]) -> E:
     """Return the topic's values. Raises ImproperlyConfigured naming every variable that is missing or wrong."""
+    values = {field: _read(f"{PREFIX}{field.upper()}") for field in topic.model_fields}
     try:
-        return topic()
+        return topic(**{field: value for field, value in values.items() if value is not None})
     except ValidationError as error:
         faults = [
             f"{PREFIX}{str(fault['loc'][0]).upper() if fault['loc'] else '*'}: {fault['msg']}"
             for fault in error.errors()
         ]
         raise ImproperlyConfigured("Settings from the environment are not right.\n  " + "\n  ".join(faults)) from None
+
+
+def _read(variable: str) -> str | None:
+    """Return the variable's value, or what the file holds that <variable>_FILE names; an empty variable is none."""
+    value, path = os.environ.get(variable), os.environ.get(f"{variable}_FILE")
+    if value or not path:
+        return value or None
+    try:
+        return Path(path).read_text().strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ImproperlyConfigured(f"{variable}_FILE: the file can't be read: {error}") from None

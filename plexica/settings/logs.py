@@ -66,7 +66,7 @@ LOGGING = {
 }
 DJANGO_STRUCTLOG_STATUS_START_LOG_LEVEL = logging.DEBUG  # one line for each request: the one that says how it ended
 DJANGO_STRUCTLOG_USER_ID_FIELD = "pk"
-DJANGO_STRUCTLOG_CELERY_ENABLED = True
+DJANGO_STRUCTLOG_CELERY_ENABLED = False  # core.celery does it: it would load Celery in every process
 DJANGO_STRUCTLOG_IP_LOGGING_ENABLED = False
 
 structlog.configure(

@@ -102,13 +102,13 @@ _cookie = "__Host-px_{}" if _https else f"px_{{}}_{_url.port or 80}"
 SESSION_COOKIE_NAME = _cookie.format("session")
 # the issuer's cookie has a path of its own, which __Host- forbids
 ISSUER_COOKIE_NAME = "__Secure-px_issuer" if _https else f"px_issuer_{_url.port or 80}"
+DEVICE_COOKIE_NAME = "__Secure-px_device" if _https else f"px_device_{_url.port or 80}"
 LANGUAGE_COOKIE_NAME = _cookie.format("language")
 THEME_COOKIE_NAME = "px_theme"
 SIDEBAR_COOKIE_NAME = "px_sidebar"
 SESSION_COOKIE_SECURE = LANGUAGE_COOKIE_SECURE = CSRF_COOKIE_SECURE = _https
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = LANGUAGE_COOKIE_SAMESITE = "Lax"
-SESSION_COOKIE_AGE = 12 * 3600
 SESSION_ENGINE = "django.contrib.sessions.backends.cached_db"
 SESSION_CACHE_ALIAS = "default"
 CSRF_USE_SESSIONS = True

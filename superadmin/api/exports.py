@@ -11,18 +11,13 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from accounts.api.permissions import SUPER_ADMIN
 from archives.models import Archive
 from archives.selectors import get_export, list_exports
 from archives.services.exports import request_export
 from archives.services.imports import request_clone
-from superadmin.api.calls import (
-    IDEMPOTENCY_KEY,
-    IF_MATCH,
-    LOCATION,
-    actor_of,
-    begin,
-    idempotent_call,
-)
+from core.web.calls import IDEMPOTENCY_KEY, IF_MATCH, idempotent_call
+from superadmin.api.calls import LOCATION, actor_of, begin
 from superadmin.api.serializers import (
     CloneRequestSerializer,
     ExportRequestSerializer,
@@ -98,6 +93,7 @@ class WhateverIsAccepted(BaseContentNegotiation):
 class ExportContent(APIView):
     """The archive itself. Each copy is audited, so there is no HEAD."""
 
+    requires = {"GET": SUPER_ADMIN}
     http_method_names = ["get", "options"]
     content_negotiation_class = WhateverIsAccepted
 

@@ -8,7 +8,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from superadmin.api.calls import IF_MATCH, LOCATION, begin, read_choice
+from core.web.calls import IF_MATCH, read_choice
+from superadmin.api.calls import LOCATION, begin
 from superadmin.api.serializers import OperationSerializer, OptionalReasonSerializer, RetrySerializer
 from tenants.models import Operation
 from tenants.selectors import get_operation, get_tenant, list_operations

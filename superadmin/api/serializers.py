@@ -3,6 +3,7 @@ from typing import Any
 from rest_framework import serializers
 
 from accounts.operators.models import Operator
+from accounts.principals import STATUSES
 from archives.models import Archive
 from core.audit.models import AuditEntry
 from core.audit.words import label_of
@@ -224,10 +225,39 @@ class OperationSerializer(serializers.ModelSerializer[Operation]):
         read_only_fields = fields
 
 
-class OperatorSerializer(serializers.ModelSerializer[Operator]):
-    """The operator who asks."""
+class MeSerializer(serializers.ModelSerializer[Operator]):
+    """The operator or API client who asks."""
+
+    email = serializers.CharField(help_text="Empty for an API client")
 
     class Meta:
         model = Operator
         fields = ["id", "email", "name", "language", "time_zone"]
         read_only_fields = fields
+
+
+class OperatorSerializer(serializers.ModelSerializer[Operator]):
+    """Somebody who runs the platform."""
+
+    status = serializers.ChoiceField(choices=list(STATUSES), read_only=True)
+
+    class Meta:
+        model = Operator
+        fields = ["id", "email", "name", "role", "status", "created_at", "last_sign_in_at"]
+        read_only_fields = fields
+
+
+class NewOperatorSerializer(serializers.Serializer[Any]):
+    """What a new operator needs."""
+
+    # the service checks values, so that one answer names all that are wrong
+    email = serializers.CharField(max_length=254)
+    name = serializers.CharField(max_length=120)
+    role = serializers.ChoiceField(choices=Operator.Role.choices)
+
+
+class OperatorChangeSerializer(serializers.Serializer[Any]):
+    """What can be changed of an operator; what is left out stays."""
+
+    role = serializers.ChoiceField(choices=Operator.Role.choices, required=False)
+    is_active = serializers.BooleanField(required=False)

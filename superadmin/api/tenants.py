@@ -10,18 +10,8 @@ from rest_framework.views import APIView
 
 from core.audit.models import AuditEntry
 from core.audit.selectors import list_entries
-from superadmin.api.calls import (
-    IDEMPOTENCY_KEY,
-    IF_MATCH,
-    LOCATION,
-    accepted,
-    actor_of,
-    begin,
-    expected_version,
-    idempotent_call,
-    read_body,
-    read_choice,
-)
+from core.web.calls import IDEMPOTENCY_KEY, IF_MATCH, expected_version, idempotent_call, read_body, read_choice
+from superadmin.api.calls import LOCATION, accepted, actor_of, begin
 from superadmin.api.serializers import (
     AuditEntrySerializer,
     DeletionSerializer,

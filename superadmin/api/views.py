@@ -6,12 +6,12 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts.operators.models import Operator
-from superadmin.api.serializers import OperatorSerializer
+from superadmin.api.serializers import MeSerializer
 
 
 class Me(APIView):
     """Who the token or session belongs to."""
 
-    @extend_schema(operation_id="me_read", responses=OperatorSerializer)
+    @extend_schema(operation_id="me_read", responses=MeSerializer)
     def get(self, request: Request) -> Response:
-        return Response(OperatorSerializer(cast(Operator, request.user)).data)
+        return Response(MeSerializer(cast(Operator, request.user)).data)

@@ -1,6 +1,5 @@
 """What operators do to one tenant: each asks first, with what it means in numbers, and calls one service."""
 
-from collections.abc import Callable
 from typing import Any
 
 from django.conf import settings
@@ -11,14 +10,13 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST
 
-from accounts.access import OperatorRequest, operator_required
+from accounts.access import OperatorRequest, super_admin_required
 from accounts.people.overview import read_people_figures
-from core.errors import Invalid
-from superadmin.asking import Question, ask, question_view
-from superadmin.forms import ChangeForm, ConfirmedForm, DeletionForm, ReasonForm, RenameForm
+from core.web.asking import Question, ask, carried_out, question_view
+from superadmin.forms import ConfirmedForm, DeletionForm, ReasonForm, RenameForm
 from superadmin.losses import count_losses
 from superadmin.shown import said_length, say_expected_export, url_of
-from tenants.errors import SlugTaken, TenantNotActive, TenantNotDeleting, TenantNotSuspended
+from tenants.errors import TenantNotActive, TenantNotDeleting, TenantNotSuspended
 from tenants.models import Operation, Tenant
 from tenants.selectors import active_operation, get_tenant
 from tenants.services.changes import refuse_unless_in_use
@@ -28,28 +26,12 @@ from tenants.services.operations import refuse_if_busy
 from tenants.services.renaming import rename_tenant
 
 
-def carried_out(form: ChangeForm, request: OperatorRequest, change: Callable[[], Any]) -> bool:
-    """Say whether the form was sent and its change made; wrong values that only the service knows end up beside the fields."""
-    if request.method != "POST" or not form.is_valid():
-        return False
-    try:
-        change()
-    except Invalid as invalid:
-        for field, sentences in invalid.facts["errors"].items():  # type: ignore[attr-defined]
-            form.add_error(field if field in form.fields else None, sentences)
-        return False
-    except SlugTaken as taken:
-        form.add_error("slug", str(taken))
-        return False
-    return True
-
-
 def question_about(tenant: Tenant, request: OperatorRequest, **said: Any) -> Question:
     """Return a question that leads back to the tenant's page."""
     return Question(action=request.path, back_url=url_of(tenant), back_label=str(tenant.slug), **said)
 
 
-@question_view
+@question_view(super_admin_required)
 def tenant_suspend(request: OperatorRequest, slug: str) -> HttpResponse:
     """Stop a tenant everywhere."""
     tenant = get_tenant(slug)
@@ -79,7 +61,7 @@ def tenant_suspend(request: OperatorRequest, slug: str) -> HttpResponse:
     return ask(request, question)
 
 
-@question_view
+@question_view(super_admin_required)
 def tenant_reactivate(request: OperatorRequest, slug: str) -> HttpResponse:
     """Let a suspended tenant work again."""
     tenant = get_tenant(slug)
@@ -102,7 +84,7 @@ def tenant_reactivate(request: OperatorRequest, slug: str) -> HttpResponse:
     return ask(request, question)
 
 
-@question_view
+@question_view(super_admin_required)
 def tenant_rename(request: OperatorRequest, slug: str) -> HttpResponse:
     """Give a tenant another name."""
     tenant = get_tenant(slug)
@@ -127,7 +109,7 @@ def tenant_rename(request: OperatorRequest, slug: str) -> HttpResponse:
     return ask(request, question)
 
 
-@question_view
+@question_view(super_admin_required)
 def tenant_delete(request: OperatorRequest, slug: str) -> HttpResponse:
     """Delete a tenant after the grace period, or at once."""
     tenant = get_tenant(slug)
@@ -163,7 +145,7 @@ def tenant_delete(request: OperatorRequest, slug: str) -> HttpResponse:
     return ask(request, question)
 
 
-@question_view
+@question_view(super_admin_required)
 def tenant_delete_now(request: OperatorRequest, slug: str) -> HttpResponse:
     """Let a deletion that waits begin at once."""
     tenant = get_tenant(slug)
@@ -188,7 +170,7 @@ def tenant_delete_now(request: OperatorRequest, slug: str) -> HttpResponse:
 
 
 @require_POST
-@operator_required
+@super_admin_required
 def tenant_undo_deletion(request: OperatorRequest, slug: str) -> HttpResponse:
     """Call off a deletion that has not begun."""
     tenant = undo_deletion(tenant_id=get_tenant(slug).pk, actor=request.user.actor)

@@ -9,21 +9,21 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET
 
-from accounts.access import OperatorRequest, operator_required
+from accounts.access import OperatorRequest, super_admin_required
 from archives.services.exports import request_export
 from archives.services.imports import request_clone
-from superadmin.asking import ask, question_view
+from core.web.asking import ask, carried_out, question_view
 from superadmin.downloads import send_export
 from superadmin.forms import CloneForm, ExportForm
 from superadmin.shown import say_expected_export
-from superadmin.views.changes import carried_out, question_about
+from superadmin.views.changes import question_about
 from tenants.models import Operation
 from tenants.selectors import get_tenant
 from tenants.services.changes import refuse_unless_in_use
 from tenants.services.operations import refuse_if_busy
 
 
-@question_view
+@question_view(super_admin_required)
 def tenant_export(request: OperatorRequest, slug: str) -> HttpResponse:
     """Have everything of a tenant written into an archive; the operation's page shows how, and then where it is."""
     tenant = get_tenant(slug)
@@ -53,7 +53,7 @@ def tenant_export(request: OperatorRequest, slug: str) -> HttpResponse:
     return ask(request, question)
 
 
-@question_view
+@question_view(super_admin_required)
 def tenant_clone(request: OperatorRequest, slug: str) -> HttpResponse:
     """Make a copy of a tenant; the copy's page shows how it is set up."""
     tenant = get_tenant(slug)
@@ -80,7 +80,7 @@ def tenant_clone(request: OperatorRequest, slug: str) -> HttpResponse:
 
 
 @require_GET
-@operator_required
+@super_admin_required
 def export_download(request: OperatorRequest, archive_id: UUID) -> FileResponse:
     """Send an export. Each copy is audited, so there is no HEAD."""
     return send_export(archive_id=archive_id, actor=request.user.actor)

@@ -45,7 +45,7 @@ def fleet_list(request: OperatorRequest) -> HttpResponse:
 
 
 def _shown_run(run: Run) -> dict[str, Any]:
-    counts = {status: getattr(run, f"{status}_count") for status in TenantRecord.Status.values}
+    counts = dict.fromkeys(TenantRecord.Status.values, 0) | (run.counts or {})
     return {
         "url": reverse("fleet_run", args=[run.pk]),
         "status": RUN_STATES.get(Run.Status(run.status), str(run.status)),

@@ -52,11 +52,14 @@ def console_search(request: OperatorRequest) -> HttpResponse:
     query = request.GET.get("q", "").strip()
     pages = [
         PaletteEntry(_("Tenants"), reverse("tenant_list"), icon="building-community"),
-        PaletteEntry(_("Create tenant"), reverse("tenant_create"), icon="plus"),
         PaletteEntry(_("Operations"), reverse("operation_list"), icon="list-check"),
         PaletteEntry(_("Fleet"), reverse("fleet_list"), icon="database"),
+        PaletteEntry(_("Operators"), reverse("operator_list"), icon="users"),
+        PaletteEntry(_("API clients"), reverse("client_list"), icon="api"),
         PaletteEntry(_("Your profile"), reverse("operator_profile"), icon="user-circle"),
     ]
+    if request.user.is_super_admin:
+        pages.insert(1, PaletteEntry(_("Create tenant"), reverse("tenant_create"), icon="plus"))
     groups = [PaletteGroup(_("Pages"), [page for page in pages if query.lower() in page.label.lower()])]
     if query:
         found = [

@@ -13,10 +13,10 @@ from django.utils.translation import pgettext
 from django.views.decorators.http import require_safe
 from django.views.decorators.vary import vary_on_headers
 
-from accounts.access import OperatorRequest, operator_required
+from accounts.access import OperatorRequest, operator_required, super_admin_required
 from archives.selectors import export_of
 from core.errors import NotFound
-from superadmin.asking import Question, ask, question_view
+from core.web.asking import Question, ask, question_view
 from superadmin.forms import OptionalReasonForm
 from superadmin.shown import show_export, show_operation, show_progress
 from tenants.errors import OperationNotStuck
@@ -90,7 +90,7 @@ def operation_detail(request: OperatorRequest, operation_id: UUID) -> HttpRespon
             "finished_at": operation.finished_at,
             "error_code": operation.error_code,
         },
-        "answers": _answers(operation),
+        "answers": _answers(operation) if request.user.is_super_admin else [],
         "removed": _counts(operation),
         "is_running": operation.is_open,
     }
@@ -121,7 +121,7 @@ def _answers(operation: Operation) -> list[dict[str, str]]:
     ]
 
 
-@question_view
+@question_view(super_admin_required)
 def operation_answer(request: OperatorRequest, operation_id: UUID, answer: str) -> HttpResponse:
     """Tell a stuck operation how to go on: retry, adopt, clean or give-up."""
     operation = get_operation(operation_id)

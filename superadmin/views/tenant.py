@@ -8,17 +8,17 @@ from django.shortcuts import render
 from django.template.defaultfilters import filesizeformat
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST, require_safe
 from django.views.decorators.vary import vary_on_headers
 
-from accounts.access import OperatorRequest, operator_required
+from accounts.access import OperatorRequest, operator_required, super_admin_required
 from accounts.identity.services import find_first_admin, show_first_admin_link
 from accounts.people.overview import PeopleFigures, read_people_figures
 from archives.selectors import list_exports
 from core.audit.selectors import list_entries
+from core.web.templatetags.px import number
 from superadmin.shown import (
     key_of,
     show_entry,
@@ -61,19 +61,23 @@ def page_of(request: OperatorRequest, tenant: Tenant, tab: str) -> dict[str, Any
             "workspace_url": workspace_url(tenant),
             "address": address_of(tenant.slug),
         },
-        "may": {
-            "suspend": tenant.status == Tenant.Status.ACTIVE,
-            "reactivate": tenant.status == Tenant.Status.SUSPENDED,
-            "export": tenant.is_in_use and operation is None,
-            "copy": tenant.is_in_use,
-            "rename": tenant.is_in_use,
-            "delete": tenant.is_in_use and operation is None,
-            "undo_deletion": waits,
-        },
+        "may": _may(tenant, operation) if request.user.is_super_admin else {},
         "busy_with": show_operation(operation) if operation else None,
         "deletion_at": deletion.due_at if deletion and waits else None,
         "tabs": _tabs(tenant, tab),
         "tab": tab,
+    }
+
+
+def _may(tenant: Tenant, operation: Operation | None) -> dict[str, bool]:
+    """Say what a super admin can do to the tenant as it is now."""
+    return {
+        "suspend": tenant.status == Tenant.Status.ACTIVE,
+        "reactivate": tenant.status == Tenant.Status.SUSPENDED,
+        "export": tenant.is_in_use and operation is None,
+        "copy": tenant.is_in_use,
+        "rename": tenant.is_in_use,
+        "delete": tenant.is_in_use and operation is None,
     }
 
 
@@ -87,7 +91,7 @@ def _tabs(tenant: Tenant, current: str) -> list[dict[str, Any]]:
         {
             "label": label,
             "url": reverse(name, args=[key_of(tenant)]),
-            "count": number_format(count, force_grouping=True) if count is not None else None,
+            "count": number(count) if count is not None else None,
             "current": name == current,
         }
         for name, label, count in shown
@@ -151,15 +155,15 @@ def _figures(tenant: Tenant, people: PeopleFigures, look: Look | None) -> list[d
     figures = [
         {
             "label": _("Active members"),
-            "value": _grouped(people.active),
-            "note": _("in 30 days, of %(total)s") % {"total": _grouped(people.total)},
+            "value": number(people.active),
+            "note": _("in 30 days, of %(total)s") % {"total": number(people.total)},
             "trend": f"{people.joined:+d}",
             "direction": _direction(people.joined),
             "tone": "ok" if people.joined > 0 else "quiet",
         },
         {
             "label": _("Signed in, 30 days"),
-            "value": _grouped(people.signed_in),
+            "value": number(people.signed_in),
             "note": _("against the 30 days before"),
             "trend": f"{change:+d}",
             "direction": _direction(change),
@@ -193,12 +197,8 @@ def _direction(change: int) -> str:
     return "up" if change > 0 else "down" if change < 0 else "flat"
 
 
-def _grouped(count: int) -> str:
-    return number_format(count, force_grouping=True)
-
-
 def _said_objects(facts: Any) -> str:
-    text = ngettext("%(count)s file", "%(count)s files", facts["objects"]) % {"count": _grouped(facts["objects"])}
+    text = ngettext("%(count)s file", "%(count)s files", facts["objects"]) % {"count": number(facts["objects"])}
     return text if facts["is_complete"] else _("more than %(count)s") % {"count": text}
 
 
@@ -274,7 +274,7 @@ def tenant_check(request: OperatorRequest, slug: str) -> HttpResponse:
 
 
 @require_POST
-@operator_required
+@super_admin_required
 def tenant_first_admin_link(request: OperatorRequest, slug: str) -> HttpResponse:
     """Show the first admin's set-password link, once."""
     tenant = get_tenant(slug)

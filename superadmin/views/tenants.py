@@ -20,13 +20,12 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods, require_safe
 from django.views.decorators.vary import vary_on_headers
 
-from accounts.access import OperatorRequest, operator_required
-from core.errors import Invalid, NotFound
-from superadmin.asking import Question, ask, question_view
+from accounts.access import OperatorRequest, operator_required, super_admin_required
+from core.errors import NotFound
+from core.web.asking import Question, ask, carried_out, question_view
 from superadmin.forms import BulkForm, TenantForm
 from superadmin.periods import asked_since, period_choices
 from superadmin.shown import show_operation, url_of, workspace_url
-from tenants.errors import SlugTaken
 from tenants.models import Operation, Tenant
 from tenants.selectors import (
     count_tenants_by_status,
@@ -183,7 +182,7 @@ def _csv_cell(value: object) -> str:
     return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t")) else text  # no spreadsheet runs it as a formula
 
 
-@question_view
+@question_view(super_admin_required)
 def tenant_bulk(request: OperatorRequest) -> HttpResponse:
     """Suspend or reactivate the ticked tenants: asks for how many and why, then says which were changed and which not."""
     params = request.POST if request.method == "POST" else request.GET
@@ -263,7 +262,7 @@ def _bulk_question(change: str, tenants: list[Tenant], form: BulkForm) -> Questi
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
-@operator_required
+@super_admin_required
 @vary_on_headers("HX-Request", "HX-Target")
 def tenant_create(request: OperatorRequest) -> HttpResponse:
     """Ask for a new tenant; the tenant's page shows how it is set up."""
@@ -271,15 +270,9 @@ def tenant_create(request: OperatorRequest) -> HttpResponse:
         check = check_slug(request.GET.get("slug", "").strip())
         return render(request, "superadmin/tenant_create.html#slug_check", {"slug_check": check})
     form = TenantForm(request.POST or None)
-    if request.method == "POST" and form.is_valid():
-        try:
-            operation = request_tenant(actor=request.user.actor, **form.cleaned_data)
-            return HttpResponseRedirect(reverse("tenant_detail", args=[operation.tenant.slug]))
-        except SlugTaken as taken:
-            form.add_error("slug", str(taken))
-        except Invalid as invalid:
-            for field, sentences in invalid.facts["errors"].items():  # type: ignore[attr-defined]
-                form.add_error(field, sentences)
+    asked: list[Operation] = []
+    if carried_out(form, request, lambda: asked.append(request_tenant(actor=request.user.actor, **form.cleaned_data))):
+        return HttpResponseRedirect(reverse("tenant_detail", args=[asked[0].tenant.slug]))
     context = {"form": form, "host_suffix": f".{settings.PUBLIC_NETLOC}", "slug_check": None}
     return render(request, "superadmin/tenant_create.html", context, status=422 if form.errors else 200)
 

@@ -30,6 +30,7 @@ from tenants.fleet.turns import PAST, Options, Queue, Silent, Turn, Watcher, sen
 from tenants.schemas.making import OPS
 from tenants.schemas.template import check_template
 
+READERS = 4  # more do not read the states faster
 LOCK_ID = 0x706C_6578_6663  # "plexfc": any number that nobody else takes
 log = structlog.get_logger(__name__)
 
@@ -86,28 +87,54 @@ def migrate_fleet(options: Options | None = None, watcher: Watcher | None = None
 
     Raises FleetBusy, and TemplateMissing if `migrate` was not run with this code.
     """
-    migrations_hash = check_template()
-    with only_run() as still_alone:
-        ledger.close_interrupted_runs()
-        return _Fleet(options or Options(), watcher or Silent(), still_alone, migrations_hash).go()
+    options = options or Options()
+    with _opening_lanes(options) as lanes:
+        migrations_hash = check_template()
+        with only_run() as still_alone:
+            ledger.close_interrupted_runs()
+            return _Fleet(options, watcher or Silent(), lanes, still_alone, migrations_hash).go()
+
+
+@contextmanager
+def _opening_lanes(options: Options) -> Iterator[list[Lane]]:
+    """Give the run's lanes; those that help to read states connect meanwhile."""
+    lanes = [Lane(lock_timeout_s=options.lock_timeout_s) for _ in range(max(1, options.concurrency))]
+    for lane in lanes[:READERS]:
+        lane.open_soon()
+    try:
+        yield lanes
+    finally:
+        _close_all(lanes)
+
+
+def _close_all(lanes: list[Lane]) -> None:
+    for lane in lanes:
+        lane.close()
 
 
 class _Fleet:
     """One run."""
 
     def __init__(
-        self, options: Options, watcher: Watcher, still_alone: Callable[[], None], migrations_hash: str
+        self,
+        options: Options,
+        watcher: Watcher,
+        lanes: list[Lane],
+        still_alone: Callable[[], None],
+        migrations_hash: str,
     ) -> None:
-        self.options, self.watcher, self.still_alone = options, watcher, still_alone
+        self.options, self.watcher, self.lanes, self.still_alone = options, watcher, lanes, still_alone
         self.migrations_hash = migrations_hash
-        self.lanes = [Lane(lock_timeout_s=options.lock_timeout_s) for _ in range(max(1, options.concurrency))]
         self.run: Run | None = None
+        self.named_canaries: set[UUID] = set()
         self.met: set[UUID] = set()
         self.counts: dict[str, int] = {}
         self.stop_reason = ""
 
     def go(self) -> Outcome:
         only = self._only()
+        if isinstance(self.options.canary, tuple):
+            self.named_canaries = _ids(self.options.canary)
         try:
             while not self.stop_reason and (tasks := self._next_tasks(only)):
                 self._take(tasks)
@@ -116,8 +143,6 @@ class _Fleet:
             self.stop_reason = self.stop_reason or sentence_of_end(error)
             self._close()
             raise
-        finally:
-            self._close_lanes()
         self._close()
         return Outcome(self.run, len(self.met), self.counts)
 
@@ -130,7 +155,7 @@ class _Fleet:
 
     def _next_tasks(self, only: set[UUID] | None) -> list[Turn]:
         """Return the turns of all who are behind and were not met yet."""
-        groups = read_groups(only, without=self.met)
+        groups = read_groups(only, without=self.met, helpers=[lane.ask for lane in self.lanes[:READERS]])
         self.met |= {ref.id for group in groups for ref in group.tenants}
         plans = make_plans(groups)
         behind = [ref for plan in plans for ref in plan.group.tenants]
@@ -158,11 +183,10 @@ class _Fleet:
         return tasks
 
     def _choose_canaries(self, refs: list[TenantRef]) -> set[UUID]:
-        wanted = self.options.canary
-        if isinstance(wanted, int):
-            willing = [ref for ref in refs if ref.state == "active"] or refs
-            return {ref.id for ref in willing[:wanted]}
-        return {ref.id for ref in refs if ref.slug in wanted}
+        if isinstance(self.options.canary, tuple):
+            return self.named_canaries
+        willing = [ref for ref in refs if ref.state == "active"] or refs
+        return {ref.id for ref in willing[: self.options.canary]}
 
     def _take(self, tasks: list[Turn]) -> None:
         canaries = [task for task in tasks if task.record.is_canary]
@@ -175,7 +199,7 @@ class _Fleet:
                 self.stop_reason = "a canary was not migrated"
                 return
             if others and self.options.pause_s:
-                self._close_lanes()
+                _close_all(self.lanes)
                 self.watcher.pausing(self.options.pause_s)
                 time.sleep(self.options.pause_s)
         self._run_all(others)
@@ -186,14 +210,11 @@ class _Fleet:
             try:
                 queue.run()
             finally:
-                connections[OPS].close()  # it lay idle, maybe for long
+                if not connections[OPS].is_usable():  # it lay idle, maybe for long
+                    connections[OPS].close()
                 self.stop_reason = self.stop_reason or queue.stop_reason
                 for task in tasks:
                     self.counts[task.record.status] = self.counts.get(task.record.status, 0) + 1
-
-    def _close_lanes(self) -> None:
-        for lane in self.lanes:
-            lane.close()
 
     def _close(self) -> None:
         if self.run is None:

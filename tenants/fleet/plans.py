@@ -7,8 +7,11 @@ django    anything with Python in it, in each tenant through Django's own code
 stepwise  `atomic = False`, such as CREATE INDEX CONCURRENTLY: one statement after the other
 """
 
+import re
 import threading
+from collections import defaultdict
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Literal
 
 from django.contrib.postgres import operations as postgres
@@ -26,6 +29,8 @@ from tenants.fleet.states import Group, MigrationKey, read_applied
 from tenants.schemas.making import OPS
 
 Kind = Literal["replay", "django", "stepwise"]
+_TABLE = re.compile(r'\b(?:TABLE|ON|REFERENCES)\s+(?:ONLY\s+|IF EXISTS\s+)*("[^"]+"|[a-z_][a-z0-9_]*)', re.IGNORECASE)
+_MAKES_TABLE = re.compile(r"\bCREATE\s+TABLE\b", re.IGNORECASE)
 # What is known to be the same SQL in every schema. Operations of others might look into rows.
 PLAIN = (
     migrations.AddConstraint,
@@ -56,6 +61,28 @@ PLAIN = (
 )
 
 
+@dataclass(frozen=True)
+class Script:
+    """Statements that are sent together, and what they say of themselves; made once for all tenants of a group."""
+
+    statements: tuple[str, ...]
+
+    @cached_property
+    def text(self) -> str:
+        """Each ends on a line of its own: a statement may end in a comment."""
+        return "".join(f"{statement}\n;\n" for statement in self.statements)
+
+    @cached_property
+    def table_count(self) -> int:
+        """How many tables the statements name."""
+        return len({name for statement in self.statements for name in _TABLE.findall(statement)})
+
+    @cached_property
+    def makes_table(self) -> bool:
+        """Whether new tables need rights."""
+        return any(_MAKES_TABLE.search(statement) for statement in self.statements)
+
+
 @dataclass
 class Segment:
     """Migrations that are run together: several in a row of plain DDL, or one of another kind."""
@@ -64,7 +91,7 @@ class Segment:
     migrations: list[Migration]
     state: ProjectState  # before the first of them
     records: list[MigrationKey]  # rows of django_migrations
-    statements: list[str] | None = None
+    script: Script | None = None  # None until somebody has run it
     writing: threading.Lock = field(default_factory=threading.Lock)
 
     @property
@@ -78,6 +105,27 @@ class Segment:
     def keys(self) -> list[MigrationKey]:
         """The migrations' names."""
         return [(migration.app_label, migration.name) for migration in self.migrations]
+
+    def near_state(self) -> ProjectState:
+        """Return the models that plain DDL can touch: to render all takes longer than to run it.
+
+        These are the models of the migrations' apps and of those they depend on, and all that hang on them by relations.
+        """
+        labels = {label for one in self.migrations for label in (one.app_label, *(app for app, _ in one.dependencies))}
+        neighbours: dict[MigrationKey, set[MigrationKey]] = defaultdict(set)
+        for key, others in self.state.relations.items():
+            for other in others:
+                neighbours[key].add(other)
+                neighbours[other].add(key)
+        near: set[MigrationKey] = set()
+        found = [key for key in self.state.models if key[0] in labels]
+        while found:
+            key = found.pop()
+            if key not in near:
+                near.add(key)
+                found += neighbours[key]
+        models = {key: model.clone() for key, model in self.state.models.items() if key in near}
+        return ProjectState(models, self.state.real_apps)
 
 
 @dataclass
@@ -120,7 +168,7 @@ def make_plan(group: Group) -> Plan:
     state = _state_of(planner)
     segments = _cut(missing, state)
     if squashed:
-        segments.append(Segment("replay", [], state, squashed, statements=[]))
+        segments.append(Segment("replay", [], state, squashed, Script(())))
     return Plan(group, segments)
 
 

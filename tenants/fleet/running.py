@@ -9,6 +9,7 @@ import re
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import lru_cache
 from typing import Any
 
 import psycopg
@@ -17,24 +18,19 @@ from django.db.backends.postgresql.schema import DatabaseSchemaEditor
 from psycopg import sql
 
 from core.tenancy import TenantRef, enter
+from core.tenancy.backend.plain import obeyed
 from core.tenancy.names import OWNER_ROLE
 from tenants.fleet.models import TenantRecord
-from tenants.fleet.plans import Segment
+from tenants.fleet.plans import Script, Segment
 from tenants.fleet.states import MigrationKey, read_applied
 from tenants.schemas.making import OPS, grant_restrictions
 
 TURN_LOCK = 0x706C_6578  # the first half of the key of a tenant's advisory lock
 CONCURRENT_WAIT_S = 60.0  # CONCURRENTLY waits for every older transaction of the database, and blocks nobody meanwhile
-_TABLE = re.compile(r'\b(?:TABLE|ON|REFERENCES)\s+(?:ONLY\s+|IF EXISTS\s+)*("[^"]+"|[a-z_][a-z0-9_]*)', re.IGNORECASE)
-_MAKES_TABLE = re.compile(r"\bCREATE\s+TABLE\b", re.IGNORECASE)
 _CONCURRENT = re.compile(
     r"\b(CREATE|DROP)\s+(?:UNIQUE\s+)?INDEX\s+CONCURRENTLY\s+(?:IF\s+(?:NOT\s+)?EXISTS\s+)?(\S+)", re.IGNORECASE
 )
 
-_DONE = sql.SQL(
-    "UPDATE public.fleet_tenantrecord SET status = 'done', error = '', finished_at = clock_timestamp(),"
-    " started_at = {}, attempts = {} WHERE id = {};\n"
-)
 _FORGOTTEN = sql.SQL(
     "UPDATE public.fleet_tenantrecord SET reached_migration = '', reached_statement = 0, reached_digest = ''"
     " WHERE tenant_id = {} AND reached_migration = {};\n"
@@ -67,22 +63,27 @@ class Lane:
         self._lock_timeout_s = lock_timeout_s
         self._raw: psycopg.Connection[Any] | None = None
         self._opening = threading.Lock()
+        self._opener: threading.Thread | None = None
 
     def open_soon(self) -> None:
         """Connect while this thread goes on; if that fails, the first text tries again."""
-        threading.Thread(target=self._try_open, name="fleet-connect", daemon=True).start()
+        if self._opener is None:
+            self._opener = threading.Thread(target=self._try_open, name="fleet-connect", daemon=True)
+            self._opener.start()
 
     def _try_open(self) -> None:
         with suppress(psycopg.Error):
             self.raw  # noqa: B018 - opens it
 
     def close(self) -> None:
-        """Close both; the lane may be used again."""
+        """Close the connection for texts; the lane may be used again."""
+        if self._opener is not None:
+            self._opener.join()
+            self._opener = None
         with self._opening:
             if self._raw is not None:
                 self._raw.close()
                 self._raw = None
-        connections[OPS].close()
 
     @property
     def raw(self) -> psycopg.Connection[Any]:
@@ -91,6 +92,10 @@ class Lane:
             if self._raw is None or self._raw.closed:
                 self._raw = connect(role=OWNER_ROLE)
             return self._raw
+
+    def ask(self, query: sql.Composed) -> list[tuple[Any, ...]]:
+        """Return what a query finds."""
+        return self.raw.execute(query).fetchall()
 
     def applied(self, ref: TenantRef) -> frozenset[MigrationKey]:
         """Return which migrations the tenant has now."""
@@ -104,38 +109,37 @@ class Lane:
             self._run_stepwise(segment, ref, record, after)
         elif segment.kind == "django":
             self._run_by_django(segment, ref, after)
-        elif segment.statements is None:
+        elif segment.script is None:
             with segment.writing:
-                if segment.statements is None:
+                if segment.script is None:
                     self._write_down(segment, ref, after)
                     return
-            self._replay(segment.statements, ref, after)
+            self._replay(segment.script, ref, after)
         else:
-            self._replay(segment.statements, ref, after)
+            self._replay(segment.script, ref, after)
 
     # -- ways
 
     def _write_down(self, segment: Segment, ref: TenantRef, after: str) -> None:
         written: list[str] = []
         with self._as_django(ref, segment):
-            state = segment.state.clone()
+            state = segment.near_state()
             state.apps  # noqa: B018 - rendered now, operations change the copy; else each renders all models twice
             for migration in segment.migrations:
                 with _Writer(connections[OPS], written) as editor:
                     state = migration.apply(state, editor)
             _execute(after)
-        segment.statements = written
+        segment.script = Script(tuple(written))
 
-    def _replay(self, statements: list[str], ref: TenantRef, after: str) -> None:
-        wait_ms = self._share_ms(len({name for statement in statements for name in _TABLE.findall(statement)}))
-        text = "".join(
-            [_opening(ref, wait_ms), *(f"{_ended(statement)}\n" for statement in statements), after, "COMMIT"]
-        )
+    def _replay(self, script: Script, ref: TenantRef, after: str) -> None:
+        """Send all of it in one message, past psycopg's layers: they take longer than libpq, once for each tenant."""
+        text = f"{_opening(ref, self._share_ms(script.table_count))}{script.text}{after}COMMIT"
+        raw = self.raw
         try:
-            self.raw.execute(text.encode())
+            obeyed(raw.pgconn, raw.pgconn.exec_(text.encode()))
         except psycopg.Error:
-            if not self.raw.closed:
-                self.raw.rollback()
+            if not raw.closed:
+                raw.rollback()
             raise
 
     def _run_by_django(self, segment: Segment, ref: TenantRef, after: str) -> None:
@@ -162,11 +166,11 @@ class Lane:
             reached = _reached_text(record, name, statements[:position])
             concurrent = _CONCURRENT.search(statement)
             if concurrent is None:
-                self._replay([statement], ref, reached)
+                self._replay(Script((statement,)), ref, reached)
                 continue
             self._run_concurrent(concurrent.group(1).upper(), concurrent.group(2).rstrip(";"), statement, ref)
             self.raw.execute(reached.encode())
-        self._replay([], ref, _forgotten_text(record, name) + after)
+        self._replay(Script(()), ref, _forgotten_text(record, name) + after)
 
     def _run_concurrent(self, verb: str, index: str, statement: str, ref: TenantRef) -> None:
         with self._outside_transaction(ref) as connection:
@@ -220,10 +224,6 @@ def _execute(text: str) -> None:
             cursor.execute(text)
 
 
-def _ended(statement: str) -> str:
-    return f"{statement}\n;"  # on a line of its own: the statement may end in a comment
-
-
 def _opening(ref: TenantRef, wait_ms: int) -> str:
     path = f"SET LOCAL search_path = {_name(ref.schema)}"
     return f"BEGIN; {path}; SET LOCAL lock_timeout = '{wait_ms}ms'; {_turn_lock(ref)};\n"
@@ -236,17 +236,25 @@ def _turn_lock(ref: TenantRef) -> str:
 
 def _after(segment: Segment, ref: TenantRef, record: TenantRecord, *, last: bool) -> str:
     """Return what ends a segment: rows of `django_migrations`, rights of new tables, the ledger."""
-    parts = [_recorded(segment.records)]
-    if segment.kind == "django" or any(_MAKES_TABLE.search(text) for text in segment.statements or ["CREATE TABLE"]):
-        parts.append(grant_restrictions(ref.role, unless_missing=True).as_string(None))
-    if last:
-        parts.append(_DONE.format(record.started_at, record.attempts, record.pk).as_string(None))
-    return "".join(parts)
+    text = _recorded(tuple(segment.records))
+    if segment.kind == "django" or segment.script is None or segment.script.makes_table:
+        text += grant_restrictions(ref.role, unless_missing=True).as_string(None)
+    return text + _done(record) if last else text
 
 
-def _recorded(keys: list[MigrationKey]) -> str:
+@lru_cache(maxsize=100)
+def _recorded(keys: tuple[MigrationKey, ...]) -> str:
     rows = ", ".join(f"({_literal(app)}, {_literal(name)}, now())" for app, name in keys)
     return f"INSERT INTO django_migrations (app, name, applied) VALUES {rows};\n" if keys else ""  # noqa: S608 - literals
+
+
+def _done(record: TenantRecord) -> str:
+    """Put together by hand, as a time, a number and a UUID need no quoting: this is written once for each tenant."""
+    began = f"'{record.started_at.isoformat()}'" if record.started_at else "NULL"
+    return (
+        "UPDATE public.fleet_tenantrecord SET status = 'done', error = '', finished_at = clock_timestamp(),"  # noqa: S608
+        f" started_at = {began}, attempts = {record.attempts:d} WHERE id = '{record.pk}';\n"
+    )
 
 
 def _literal(value: object) -> str:
@@ -257,26 +265,26 @@ def _name(value: str) -> str:
     return sql.Identifier(value).as_string(None)
 
 
-def _collect_once(segment: Segment, ref: TenantRef) -> list[str]:
+def _collect_once(segment: Segment, ref: TenantRef) -> tuple[str, ...]:
     """Return what all tenants run that have nothing of the segment behind them.
 
     Django looks into the schema for names of constraints: from one that is half through it would collect only the rest.
     """
     with segment.writing:
-        if segment.statements is None:
-            segment.statements = _collect(segment, ref)
-        return segment.statements
+        if segment.script is None:
+            segment.script = Script(_collect(segment, ref))
+        return segment.script.statements
 
 
-def _collect(segment: Segment, ref: TenantRef) -> list[str]:
+def _collect(segment: Segment, ref: TenantRef) -> tuple[str, ...]:
     with enter(ref), connections[OPS].schema_editor(collect_sql=True, atomic=False) as editor:
         state = segment.state.clone()
         for migration in segment.migrations:
             state = migration.apply(state, editor)  # not collect_sql: Django's own comments would come along
-    return [text for text in editor.collected_sql or [] if text.strip()]
+    return tuple(text for text in editor.collected_sql or [] if text.strip())
 
 
-def _digest(statements: list[str]) -> str:
+def _digest(statements: tuple[str, ...]) -> str:
     return hashlib.sha256("\n".join(statements).encode()).hexdigest()
 
 
@@ -286,13 +294,13 @@ def _newest_reached(record: TenantRecord, migration: str) -> TenantRecord | None
     return begun.order_by("-pk").first()
 
 
-def _statements_behind(newest: TenantRecord | None, statements: list[str]) -> int:
+def _statements_behind(newest: TenantRecord | None, statements: tuple[str, ...]) -> int:
     if newest and newest.reached_digest == _digest(statements[: newest.reached_statement]):
         return newest.reached_statement
     return 0
 
 
-def _reached_text(record: TenantRecord, migration: str, behind: list[str]) -> str:
+def _reached_text(record: TenantRecord, migration: str, behind: tuple[str, ...]) -> str:
     return _REACHED.format(migration, len(behind), _digest(behind), record.pk).as_string(None)
 
 

@@ -3,30 +3,26 @@
 from uuid import UUID
 
 from django.db import connection
-from django.db.models import Count, OuterRef, Q, QuerySet, Subquery, Value
+from django.db.models import Count, OuterRef, QuerySet, Subquery, Value
 from django.db.models.functions import Coalesce
 
 from tenants.fleet.engine import LOCK_ID
 from tenants.fleet.models import Run, TenantRecord
 from tenants.models import Tenant
 
-_COUNTS = {
-    f"{status}_count": Count("records", filter=Q(records__status=status)) for status in TenantRecord.Status.values
-}
-
 
 def list_runs(*, limit: int = 50) -> list[Run]:
-    """Return the newest runs, each with `done_count`, `failed_count` and so on for every status of a tenant's line.
+    """Return the newest runs; `counts` says of each how many of its lines have which status.
 
     A run whose process is gone shows as interrupted, also before the next run writes that down.
     """
-    return [_as_it_is(run, alive=alive) for alive in [is_run_under_way()] for run in _counted()[:limit]]
+    return _as_they_are(list(Run.objects.all()[:limit]))
 
 
 def get_run(run_id: UUID) -> Run | None:
     """Return one run with its counts, or None."""
-    run = _counted().filter(pk=run_id).first()
-    return _as_it_is(run, alive=is_run_under_way()) if run else None
+    runs = _as_they_are(list(Run.objects.filter(pk=run_id)))
+    return runs[0] if runs else None
 
 
 def list_tenant_records(run: Run, *, status: str = "") -> QuerySet[TenantRecord]:
@@ -55,11 +51,17 @@ def is_run_under_way() -> bool:
     return bool(alive)
 
 
-def _counted() -> QuerySet[Run]:
-    return Run.objects.annotate(**_COUNTS)
-
-
-def _as_it_is(run: Run, *, alive: bool) -> Run:
-    if run.status == Run.Status.RUNNING and not alive:
-        run.status = Run.Status.INTERRUPTED
-    return run
+def _as_they_are(runs: list[Run]) -> list[Run]:
+    """Count the lines of runs that did not end by themselves, and mark those whose process is gone."""
+    counted: dict[UUID, dict[str, int]] = {run.pk: {} for run in runs if run.counts is None}
+    if not counted:
+        return runs
+    lines = TenantRecord.objects.filter(run__in=counted).order_by()
+    for run_id, status, count in lines.values_list("run", "status").annotate(Count("id")):
+        counted[run_id][status] = count
+    alive = is_run_under_way()
+    for run in runs:
+        if run.pk in counted:
+            run.counts = counted[run.pk]
+            run.status = run.status if alive or run.status != Run.Status.RUNNING else Run.Status.INTERRUPTED
+    return runs

@@ -4,10 +4,12 @@ import threading
 import time
 from collections import deque
 from dataclasses import dataclass, field
+from itertools import zip_longest
 from typing import Any, Protocol
 
 import structlog
 from django.db import connections
+from django.db.backends.base.base import BaseDatabaseWrapper
 from django.utils import timezone
 
 from core.tenancy import TenantRef
@@ -16,6 +18,7 @@ from tenants.fleet.models import Run, TenantRecord
 from tenants.fleet.plans import Plan
 from tenants.fleet.running import Lane, error_state
 from tenants.fleet.states import read_groups
+from tenants.schemas.making import OPS
 
 LOCKED = {"55P03", "40P01"}  # lock_not_available, deadlock_detected
 PAST = {TenantRecord.Status.DONE, TenantRecord.Status.GONE}
@@ -101,9 +104,11 @@ class Queue:
         """Return when every turn was taken, or the run was stopped."""
         self._ready.extend(self.tasks)
         lanes = self.lanes[: len(self.tasks)]
+        ours = connections[OPS]  # lent to the first lane: this thread only waits, and another one costs a canary's time
+        ours.inc_thread_sharing()
         threads = [
-            threading.Thread(target=self._work, args=[lane], name=f"fleet-{number}", daemon=True)
-            for number, lane in enumerate(lanes)
+            threading.Thread(target=self._work, args=[lane, lent], name=f"fleet-{number}", daemon=True)
+            for number, (lane, lent) in enumerate(zip_longest(lanes, [ours]))
         ]
         for thread in threads:
             thread.start()
@@ -116,13 +121,17 @@ class Queue:
             for thread in threads:
                 thread.join()
             raise
+        finally:
+            ours.dec_thread_sharing()
 
     def _stop(self, reason: str) -> None:
         with self._changed:
             self.stop_reason = self.stop_reason or reason
             self._changed.notify_all()
 
-    def _work(self, lane: Lane) -> None:
+    def _work(self, lane: Lane, lent: BaseDatabaseWrapper | None) -> None:
+        if lent is not None:
+            connections[OPS] = lent
         try:
             while task := self._next():
                 try:
@@ -135,6 +144,8 @@ class Queue:
             log.exception("fleet_lane_ended")
             self._stop(f"the ledger could not be written: {error}")
         finally:
+            if lent is not None:
+                del connections[OPS]
             connections.close_all()  # the lane's own for texts stays for the next queue
 
     def _next(self) -> Turn | None:
@@ -188,6 +199,7 @@ class Queue:
         lost = state.startswith(("08", "57P"))
         if lost:
             lane.close()
+            connections[OPS].close()
         if (state in LOCKED or lost) and self._put_aside(task):
             return
         record = task.record

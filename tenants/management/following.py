@@ -3,14 +3,13 @@
 import json
 import time
 from argparse import ArgumentParser
-from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
 from django.core.management.base import BaseCommand, CommandError
 from rich.console import Console
 
-from core.errors import PlexicaError
+from core.commands import seconds
 from tenants.kinds import label_of_step
 from tenants.models import Operation, OperationStep
 from tenants.selectors import get_operation
@@ -28,7 +27,9 @@ MARKS = {
 def add_following_arguments(parser: ArgumentParser) -> None:
     """Add --here, --timeout and --json."""
     parser.add_argument("--here", action="store_true", help="carry it out in this process; do not wait for a worker")
-    parser.add_argument("--timeout", type=float, default=120.0, metavar="SECONDS", help="how long to watch (120)")
+    parser.add_argument(
+        "--timeout", type=seconds(most=86_400), default=120.0, metavar="SECONDS", help="how long to watch (120)"
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON object at the end")
 
 
@@ -78,11 +79,3 @@ def explain_stuck(operation: Operation) -> str:
     if operation.status != Operation.Status.STUCK:
         return ""
     return f" It waits for an answer: manage.py retry_operation {operation.pk} --help"
-
-
-def sentence(error: PlexicaError) -> str:
-    """Return what is wrong in one line, every field by its name."""
-    faults = error.facts.get("errors")
-    if isinstance(faults, Mapping):
-        return " ".join(f"{field}: {' '.join(sentences)}" for field, sentences in faults.items())
-    return f"{error.title}. {error}"

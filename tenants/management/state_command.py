@@ -5,15 +5,13 @@ from argparse import ArgumentParser
 from collections.abc import Callable
 from typing import Any, ClassVar
 
-from django.core.management.base import BaseCommand, CommandError
-
 from core.actors import SYSTEM
-from core.errors import Invalid, PlexicaError
+from core.commands import TeachingCommand
 from tenants.models import Tenant
 from tenants.selectors import get_tenant
 
 
-class StateCommand(BaseCommand):
+class StateCommand(TeachingCommand):
     """`SLUG --reason WHY [--json]`; exit code 1 and one sentence if the tenant is in another state."""
 
     change: ClassVar[Callable[..., Tenant]]
@@ -24,12 +22,7 @@ class StateCommand(BaseCommand):
         parser.add_argument("--json", action="store_true", help="print one JSON object")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        try:
-            tenant = self.change(tenant_id=get_tenant(options["slug"]).pk, actor=SYSTEM, reason=options["reason"])
-        except Invalid as error:
-            raise CommandError(str(error.facts["errors"])) from None
-        except PlexicaError as error:
-            raise CommandError(f"{error.title}. {error}") from None
+        tenant = self.change(tenant_id=get_tenant(options["slug"]).pk, actor=SYSTEM, reason=options["reason"])
         if options["json"]:
             self.stdout.write(json.dumps({"slug": tenant.slug, "status": tenant.status, "version": tenant.version}))
         else:

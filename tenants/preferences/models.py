@@ -14,6 +14,7 @@ class Preferences(models.Model):
     brand_colour = models.CharField(max_length=7, blank=True, validators=[RegexValidator(r"^#[0-9a-f]{6}$")])
     brand_tint = models.PositiveSmallIntegerField(null=True, validators=[MaxValueValidator(360)])
     brand_roundness = models.FloatField(null=True, validators=[MinValueValidator(0), MaxValueValidator(1.5)])
+    two_factor_required = models.BooleanField(default=False, db_default=False)  # of everybody who signs in
     version = models.PositiveIntegerField(default=1)
 
     class Meta:

@@ -250,9 +250,29 @@ def _shown(definition: str) -> str:
 
 
 def find_role_faults(refs: Iterable[TenantRef]) -> list[Difference]:
-    """Return what is wrong with the tenants' roles: missing, too mighty, not px_app's to take on, or in company."""
+    """Return what is wrong with the tenants' roles: missing, too mighty, not px_app's to take on, in company, or abroad."""
     by_role = {ref.role: ref for ref in refs}
-    return [*_role_faults(by_role), *_memberships(by_role)]
+    return [*_role_faults(by_role), *_memberships(by_role), *_rights_abroad(by_role)]
+
+
+def _rights_abroad(by_role: dict[str, TenantRef]) -> list[Difference]:
+    """Return what the roles may touch or own outside of their own schemas. PUBLIC's rights are everybody's, not theirs."""
+    with connections[OPS].cursor() as cursor:
+        cursor.execute(
+            "SELECT DISTINCT w.role, o.type, o.identity"
+            " FROM unnest(%s::text[], %s::text[]) w(role, schema) JOIN pg_roles r ON r.rolname = w.role"
+            " JOIN pg_namespace home ON home.nspname = w.schema"
+            " JOIN pg_shdepend d ON d.refclassid = 'pg_authid'::regclass AND d.refobjid = r.oid"
+            " AND d.dbid = (SELECT oid FROM pg_database WHERE datname = current_database())"
+            " LEFT JOIN pg_class c ON d.classid = 'pg_class'::regclass AND c.oid = d.objid"
+            " LEFT JOIN pg_default_acl a ON d.classid = 'pg_default_acl'::regclass AND a.oid = d.objid,"
+            " pg_identify_object(d.classid, d.objid, 0) o"
+            " WHERE c.relnamespace IS DISTINCT FROM home.oid AND a.defaclnamespace IS DISTINCT FROM home.oid"
+            " AND o.schema IS DISTINCT FROM w.schema AND NOT (d.classid = 'pg_namespace'::regclass AND d.objid = home.oid)"
+            " ORDER BY 1, 2, 3",
+            [list(by_role), [ref.schema for ref in by_role.values()]],
+        )
+        return [Difference(by_role[role], "abroad", "", kind, name, "") for role, kind, name in cursor.fetchall()]
 
 
 def _memberships(by_role: dict[str, TenantRef]) -> list[Difference]:

@@ -1,14 +1,12 @@
 """What a tenant's schema holds, counted by PostgreSQL under the tenant's own role."""
 
 from dataclasses import dataclass
-from functools import cache
 
 from django.db import connection, transaction
-from django.db.migrations.loader import MigrationLoader
 from psycopg import sql
 
 from core.tenancy import TenantRef, enter
-from core.tenancy.router import tenant_labels
+from tenants.schemas.template import known_migrations
 
 EXACT_BELOW = 100_000  # rows: above, a table is not counted but taken from PostgreSQL's statistics
 
@@ -73,12 +71,6 @@ def read_schema_facts(ref: TenantRef) -> SchemaFacts | None:
         applied=len(applied),
         known=len(known_migrations()),
     )
-
-
-@cache
-def known_migrations() -> frozenset[tuple[str, str]]:
-    """Return all migrations that this code has for tenants' schemas."""
-    return frozenset(node for node in MigrationLoader(None).graph.nodes if node[0] in tenant_labels())
 
 
 def count_rows(ref: TenantRef) -> RowCount:

@@ -1,7 +1,7 @@
 """The rights of roles on the platform's tables in `public`: all that exist, and a test compares them with the catalogue.
 
 px_app (web and workers, on the platform's address) gets what is listed. Tenants' roles get nothing, but for PUBLIC's
-INSERT into the outbox, where a row-level policy lets each write for itself alone.
+INSERT into the outbox and its columns of the webhooks' queue, where row-level policies let each see to itself alone.
 """
 
 from typing import Final
@@ -17,14 +17,22 @@ APP_GRANTS: Final[dict[str, str]] = {
     "archives_archive": WRITE,
     "operators_operator": WRITE,
     "audit_entry": "SELECT, INSERT",
+    "browser_sessions_browsersession": OWN,
     "django_migrations": READ,
+    "events_failed": WRITE,
+    "events_parked": OWN,
+    "events_passed": WRITE,
     "django_session": OWN,
     "events_outbox": "SELECT, INSERT",
+    "clients_apiclient": OWN,
     "idempotency_idempotencykey": OWN,
     "fleet_run": READ,
     "fleet_tenantrecord": READ,
     "identity_account": WRITE,
-    "identity_application": WRITE,
+    "identity_application": OWN,
+    "identity_attemptcounter": OWN,
+    "identity_authenticator": OWN,
+    "identity_recoverycode": OWN,
     "identity_passwordlink": OWN,
     "identity_realm": WRITE,
     "identity_signingkey": WRITE,
@@ -39,10 +47,18 @@ APP_GRANTS: Final[dict[str, str]] = {
     "tenants_operationstep": WRITE,
     "tenants_schematemplate": READ,
     "tenants_tenant": WRITE,
+    "webhook_attempts": WRITE,
+    "webhook_queue": OWN,
 }
 # without id and sent_at: a message takes its place in the order, and is sent
 OUTBOX_COLUMNS: Final = "occurred_at, name, version, tenant_id, actor_kind, actor_id, request_id, payload"
-PUBLIC_GRANTS: Final[dict[str, str]] = {"events_outbox": f"INSERT ({OUTBOX_COLUMNS})"}
+# a tenant puts its webhooks in line, and what `ON CONFLICT` reads of them
+QUEUE_MOVED: Final = "due_at, waiting, waiting_since"
+QUEUE_COLUMNS: Final = f"tenant_id, webhook_id, {QUEUE_MOVED}"
+PUBLIC_GRANTS: Final[dict[str, str]] = {
+    "events_outbox": f"INSERT ({OUTBOX_COLUMNS})",
+    "webhook_queue": f"SELECT ({QUEUE_COLUMNS}), INSERT ({QUEUE_COLUMNS}), UPDATE ({QUEUE_MOVED})",
+}
 
 
 # A table's own migration may guard it in its own way, as the outbox's does.

@@ -17,6 +17,7 @@ from tenants.schemas.drift import SEPARATOR, Difference, quoted
 
 Statement = tuple[int, str]
 LOSES_DATA = "-- loses data\n"
+REVOCABLE = ("table", "sequence", "function", "procedure", "schema")
 MAY_LOSE_DATA = "-- may lose data: look at what the cast makes of the values\n"
 (
     ROLE,
@@ -208,7 +209,9 @@ def _column_changes(found: _Column, wanted: _Column, name: str) -> Iterator[str]
 def _constraint(one: Difference, drift: list[Difference]) -> Iterator[Statement]:
     table, name = f"ALTER TABLE {quoted(one.table)}", quoted(one.name)
     if one.found and not _is_extra_table(one.table, drift):
-        yield CONSTRAINT_AWAY, f"{table} DROP CONSTRAINT {name} CASCADE;"
+        takes_along = one.found.startswith(("PRIMARY KEY", "UNIQUE"))
+        note = "-- takes foreign keys to it along: look for drift again afterwards\n" if takes_along else ""
+        yield CONSTRAINT_AWAY, f"{note}{table} DROP CONSTRAINT {name}{' CASCADE' if takes_along else ''};"
     if one.wanted:
         phase = FOREIGN_KEY if one.wanted.startswith("FOREIGN KEY") else CONSTRAINT
         yield phase, f"{table} ADD CONSTRAINT {name} {one.wanted};"
@@ -288,6 +291,13 @@ def _member(one: Difference, drift: list[Difference]) -> Iterator[Statement]:
     yield ROLE, f"REVOKE {group} FROM {one.found} GRANTED BY {grantor} CASCADE;"
 
 
+def _abroad(one: Difference, drift: list[Difference]) -> Iterator[Statement]:
+    """`name` is what kind of thing it is, `found` the thing as PostgreSQL writes it."""
+    if one.name in REVOCABLE:
+        yield ROLE, f"REVOKE ALL ON {one.name.upper()} {one.found} FROM {quoted(one.tenant.role)} CASCADE;"
+    yield ROLE, f"-- if it owns {one.name} {one.found}: ALTER it to another owner by hand"
+
+
 _REPAIRS: dict[str, Callable[[Difference, list[Difference]], Iterator[Statement]]] = {
     "table": _table,
     "column": _column,
@@ -299,4 +309,5 @@ _REPAIRS: dict[str, Callable[[Difference, list[Difference]], Iterator[Statement]
     "right": _right,
     "role": _role,
     "member": _member,
+    "abroad": _abroad,
 }

@@ -1,6 +1,7 @@
 """The template: a schema of nobody that is migrated first, and its text, from which tenants' schemas are made."""
 
 import hashlib
+from collections.abc import Collection
 from functools import cache
 from uuid import UUID
 
@@ -27,12 +28,17 @@ class TemplateMissing(RuntimeError):
 
 
 @cache
+def known_migrations() -> frozenset[tuple[str, str]]:
+    """Return the names of all migrations that this code has for tenants' schemas, as (app, name)."""
+    return frozenset(node for node in MigrationLoader(None).graph.nodes if node[0] in tenant_labels())
+
+
 def migrations_hash() -> str:
-    """Return a hash of the names of all tenant migrations in this code."""
-    return hash_of([node for node in MigrationLoader(None).graph.nodes if node[0] in tenant_labels()])
+    """Return the hash of this code's migrations of tenants' schemas."""
+    return hash_of(known_migrations())
 
 
-def hash_of(migrations: list[tuple[str, str]]) -> str:
+def hash_of(migrations: Collection[tuple[str, str]]) -> str:
     """Return the hash that names a state of a tenant's schema: of the names of the migrations that made it."""
     return hashlib.sha256(repr(sorted(migrations)).encode()).hexdigest()
 

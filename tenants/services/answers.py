@@ -14,8 +14,8 @@ from tenants.errors import (
     CannotGiveUp,
     LeftoversFound,
     OperationChanged,
+    OperationNotFound,
     OperationNotStuck,
-    TenantNotFound,
 )
 from tenants.kinds import kind_of
 from tenants.models import Operation, OperationStep
@@ -76,7 +76,7 @@ def give_up_operation(
 def _locked(operation_id: UUID, expected_version: int | None) -> Operation:
     operation = Operation.objects.select_for_update().filter(pk=operation_id).first()
     if operation is None:
-        raise TenantNotFound(operation=str(operation_id))
+        raise OperationNotFound(operation=str(operation_id))
     if expected_version is not None and operation.version != expected_version:
         raise OperationChanged(version=operation.version)
     if operation.status != Operation.Status.STUCK:

@@ -2,9 +2,13 @@
 
 from uuid import UUID
 
+from django.conf import settings
+from django.db import transaction
 from django.utils.translation import gettext as _
 
 from core.errors import Invalid
+from core.hints import send_hint
+from events.webhooks.queue.services import let_go_on
 from tenants.errors import TenantChanged, TenantNotActive
 from tenants.models import Tenant
 
@@ -23,6 +27,23 @@ def refuse_unless_in_use(tenant: Tenant) -> None:
     """Raise TenantNotActive unless the tenant is active or suspended."""
     if not tenant.is_in_use:
         raise TenantNotActive(slug=tenant.slug, status=tenant.get_status_display())
+
+
+def tell_of_status(tenant: Tenant) -> None:
+    """Let whoever keeps something for the tenant elsewhere hear that it was stopped or may go on.
+
+    Its webhooks go on with this transaction; others hear after the commit.
+    """
+    if tenant.status == Tenant.Status.ACTIVE:
+        let_go_on(tenant.pk)
+    if not tenant.identity_server:
+        return
+
+    def tell() -> None:
+        for task in settings.TASKS_AFTER_STATUS_CHANGE:
+            send_hint(task, str(tenant.pk))
+
+    transaction.on_commit(tell)
 
 
 def checked_reason(reason: str) -> str:

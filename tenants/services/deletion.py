@@ -21,7 +21,7 @@ from tenants.kinds import OperationKind
 from tenants.models import Operation, Tenant
 from tenants.removal import ProofStep, RemovalStep, TracesStep
 from tenants.selectors import get_operation
-from tenants.services.changes import checked_reason, locked_tenant, refuse_unless_in_use
+from tenants.services.changes import checked_reason, locked_tenant, refuse_unless_in_use, tell_of_status
 from tenants.services.operations import begin_operation, refuse_if_busy, wake_a_worker
 from tenants.steps import TenantStep, tenant_steps
 
@@ -95,6 +95,7 @@ def request_deletion(
     tenant.status = Tenant.Status.DELETING
     tenant.version += 1
     tenant.save(update_fields=["status", "version"])
+    tell_of_status(tenant)
     audit.record(
         actor=actor,
         action="tenant.deletion_requested",
@@ -124,6 +125,7 @@ def undo_deletion(*, tenant_id: UUID, actor: Actor, reason: str = "", expected_v
     tenant.status = operation.inputs["status_before"]
     tenant.version += 1
     tenant.save(update_fields=["status", "version"])
+    tell_of_status(tenant)
     audit.record(
         actor=actor, action="tenant.deletion_undone", target=tenant, reason=reason.strip(), operation=str(operation.pk)
     )
@@ -135,7 +137,7 @@ def undo_deletion(*, tenant_id: UUID, actor: Actor, reason: str = "", expected_v
 def delete_now(
     *, tenant_id: UUID, typed_slug: str, actor: Actor, reason: str, expected_version: int | None = None
 ) -> Operation:
-    """Let a deletion that waits for its grace period begin at once, when every process has heard of it.
+    """Let a deletion that waits for its grace period begin at once, when every process has heard of it. Safe to repeat.
 
     Raises what `undo_deletion` does, and Invalid unless `typed_slug` is the slug and there is a reason.
     """
@@ -143,7 +145,10 @@ def delete_now(
     _check_typed(tenant, typed_slug)
     reason = checked_reason(reason)
     operation = _waiting_deletion(tenant)
-    operation.due_at = max(timezone.now(), operation.created_at + SETTLE)
+    due_at = max(timezone.now(), operation.created_at + SETTLE)
+    if operation.due_at <= due_at:  # somebody else said so just now
+        return operation
+    operation.due_at = due_at
     operation.save(update_fields=["due_at"])
     audit.record(
         actor=actor, action="tenant.deletion_hastened", target=tenant, reason=reason, operation=str(operation.pk)

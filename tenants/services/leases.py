@@ -10,16 +10,20 @@ from typing import Self
 import structlog
 from django.db import InterfaceError, OperationalError, connection, connections, transaction
 from django.db.models import QuerySet
-from django.utils import timezone
+from django.db.models.expressions import Combinable
+from django.db.models.functions import Now
 
 from tenants.models import Operation
 
 LEASE_S = 12.0
 HEARTBEAT_S = 3.0
-SURE_S = (
-    8.0  # so long after a renewal the lease is surely ours: it lasts longer, and clocks of machines differ a little
-)
+SURE_S = 8.0  # so long after a renewal the lease is surely ours: it lasts longer, and clocks run at different speeds
 log = structlog.get_logger(__name__)
+
+
+def lease_from_now() -> Combinable:
+    """Return the end of a lease that begins now, by PostgreSQL's clock: those of machines differ."""
+    return Now() + timedelta(seconds=LEASE_S)
 
 
 class LeaseLost(Exception):
@@ -74,7 +78,7 @@ class Lease:
     def _renew_once(self) -> None:
         now = time.time()
         try:
-            held = self._mine().update(lease_until=timezone.now() + timedelta(seconds=LEASE_S))
+            held = self._mine().update(lease_until=lease_from_now())
         except (OperationalError, InterfaceError) as error:
             log.warning("lease_not_renewed", error=str(error))
             connection.close()

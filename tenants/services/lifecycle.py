@@ -11,7 +11,7 @@ from events import publish
 from plexica_sdk.events import TenantReactivated, TenantSuspended
 from tenants.errors import TenantNotActive, TenantNotSuspended
 from tenants.models import Tenant
-from tenants.services.changes import checked_reason, locked_tenant
+from tenants.services.changes import checked_reason, locked_tenant, tell_of_status
 
 
 @transaction.atomic
@@ -31,6 +31,7 @@ def suspend_tenant(*, tenant_id: UUID, actor: Actor, reason: str, expected_versi
     tenant.suspended_at = timezone.now()
     tenant.version += 1
     tenant.save(update_fields=["status", "suspended_at", "version"])
+    tell_of_status(tenant)
     audit.record(actor=actor, action="tenant.suspended", target=tenant, reason=reason)
     publish(TenantSuspended(tenant_id=tenant.pk), actor=actor)
     return tenant
@@ -50,6 +51,7 @@ def reactivate_tenant(*, tenant_id: UUID, actor: Actor, reason: str, expected_ve
     tenant.suspended_at = None
     tenant.version += 1
     tenant.save(update_fields=["status", "suspended_at", "version"])
+    tell_of_status(tenant)
     audit.record(actor=actor, action="tenant.reactivated", target=tenant, reason=reason)
     publish(TenantReactivated(tenant_id=tenant.pk), actor=actor)
     return tenant

@@ -3,21 +3,18 @@
 from datetime import datetime
 from typing import Any
 
-import structlog
-from celery import current_app
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 from django.utils.translation import get_language
-from kombu.exceptions import OperationalError as BrokerError
 
 from core.actors import Actor
+from core.hints import send_hint
 from tenants.errors import TenantBusy
 from tenants.kinds import kind_of
 from tenants.models import Operation, OperationStep, Tenant
 
 LONGEST_HINT_S = 600.0  # of a later time the table alone tells: a broker hands long waits out again and again
 ADOPT, CLEAN = "adopt", "clean"  # answers to leftovers, in an operation's inputs
-log = structlog.get_logger(__name__)
 
 
 def begin_operation(
@@ -62,10 +59,4 @@ def wake_a_worker(operation: Operation, *, delay_s: float = 0.0) -> None:
     if delay_s > LONGEST_HINT_S:
         return
 
-    def hint() -> None:
-        try:
-            current_app.send_task("tenants.tasks.run_operation", args=(str(operation.pk),), countdown=delay_s)
-        except BrokerError as error:
-            log.warning("operation_hint_lost", operation=str(operation.pk), error=str(error))
-
-    transaction.on_commit(hint)
+    transaction.on_commit(lambda: send_hint("tenants.tasks.run_operation", str(operation.pk), delay_s=delay_s))

@@ -1,14 +1,14 @@
-import structlog
 from django.conf import settings
 from django.db import connections, transaction
 from django.utils import timezone
 
 from core.partitions import Period, ensure_partitions
 from tenants.models import Tenant
+from tenants.rounds import visit_tenants
 from tenants.schemas.making import OPS, existing_objects, make_partitions, owner_cursor
 
 AHEAD: dict[Period, int] = {"day": 7, "month": 2}
-log = structlog.get_logger(__name__)
+HAVING_A_SCHEMA = set(Tenant.Status) - {*Tenant.GONE, Tenant.Status.PROVISIONING}
 
 
 def keep_platform_partitions_ahead() -> list[str]:
@@ -26,17 +26,15 @@ def keep_tenant_partitions_ahead() -> int:
 
     A deletion may have taken the schema already. What fails in one tenant is raised when all others have theirs.
     """
-    made = 0
-    having_a_schema = Tenant.objects.exclude(status__in=[*Tenant.GONE, Tenant.Status.PROVISIONING])
-    failed: Exception | None = None
-    for tenant in having_a_schema.iterator(chunk_size=500):
+    made: list[str] = []
+
+    def make(tenant: Tenant) -> None:
         try:
             with owner_cursor(tenant.ref) as cursor:
-                made += len(make_partitions(cursor, tenant.ref, now=timezone.now()))
-        except Exception as error:  # whatever is wrong with one tenant, the others need theirs
+                made.extend(make_partitions(cursor, tenant.ref, now=timezone.now()))
+        except Exception:
             if "schema" in dict(existing_objects(tenant.ref)):
-                log.error("partitions_not_made", tenant=str(tenant.pk), exc_info=error)
-                failed = error
-    if failed:
-        raise failed
-    return made
+                raise
+
+    visit_tenants(make, statuses=HAVING_A_SCHEMA)
+    return len(made)

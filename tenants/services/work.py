@@ -17,6 +17,7 @@ import structlog
 from django.conf import settings
 from django.db import InterfaceError, OperationalError, connections, transaction
 from django.db.models import Q
+from django.db.models.functions import Now
 from django.utils import timezone, translation
 from django.utils.translation import gettext as _
 from kombu.exceptions import OperationalError as BrokerError
@@ -27,10 +28,10 @@ from core.errors import PlexicaError, Unavailable
 from core.tenancy import guarded
 from events import publish
 from plexica_sdk.events import OperationStuck
-from tenants.errors import CannotAdopt, LeftoversFound, SomethingLeft
+from tenants.errors import CannotAdopt, LeftoversFound, SomethingLeft, StepUnknown
 from tenants.kinds import kind_of
 from tenants.models import Operation, OperationStep
-from tenants.services.leases import LEASE_S, Lease, LeaseLost
+from tenants.services.leases import Lease, LeaseLost, lease_from_now
 from tenants.services.operations import ADOPT, CLEAN, wake_a_worker
 from tenants.steps import Outcome, TenantStep
 
@@ -57,7 +58,7 @@ def claim_operation(*, worker: str, operation_id: UUID | None = None) -> Operati
     """Take an operation that is due and that nobody holds, or None; the lease is this worker's from then on."""
     now = timezone.now()
     due = Operation.objects.filter(status__in=Operation.OPEN, due_at__lte=now).filter(
-        Q(lease_until=None) | Q(lease_until__lt=now)
+        Q(lease_until=None) | Q(lease_until__lt=Now())
     )
     if operation_id:
         due = due.filter(pk=operation_id)
@@ -65,11 +66,12 @@ def claim_operation(*, worker: str, operation_id: UUID | None = None) -> Operati
     if operation is None:
         return None
     operation.lease_owner = worker
-    operation.lease_until = now + timedelta(seconds=LEASE_S)
+    operation.lease_until = lease_from_now()
     operation.started_at = operation.started_at or now
     if operation.status == Operation.Status.PENDING:
         operation.status = Operation.Status.RUNNING
     operation.save(update_fields=["lease_owner", "lease_until", "started_at", "status"])
+    operation.refresh_from_db(fields=["lease_until"])
     return operation
 
 
@@ -148,7 +150,7 @@ class _Run:
                 raise LeftoversFound(leftovers=", ".join(_names(found)))
         except LeaseLost:
             raise
-        except (LeftoversFound, CannotAdopt) as error:
+        except (LeftoversFound, CannotAdopt, StepUnknown) as error:
             self._note(error)
             self._get_stuck()
             return False
@@ -272,7 +274,7 @@ class _Run:
             row.error = describe_error(error)
             self._save(row, "error")
             log.exception("undo_failed", step=row.key, attempt=row.attempt)
-            if row.attempt < UNDO_ATTEMPTS:
+            if row.attempt < UNDO_ATTEMPTS and not isinstance(error, StepUnknown):
                 delay_s = _backoff_s(row.attempt)
                 self._hand_back(due_at=timezone.now() + timedelta(seconds=delay_s), delay_s=delay_s)
             else:

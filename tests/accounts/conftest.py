@@ -1,5 +1,7 @@
 import pytest
 
+from tests.attacks.site import make_site
+from tests.support import people
 from tests.support.issuer import Issuer
 
 
@@ -19,25 +21,6 @@ def globex_issuer(db, globex):
 def platform_issuer(db):
     """The operators' issuer."""
     return Issuer(None)
-
-
-@pytest.fixture
-def time_machine_to():
-    """Moves this process's clock: `time_machine_to(seconds=61)`."""
-    import datetime as dt
-
-    import time_machine
-
-    travels: list[time_machine.travel] = []
-
-    def go(**ahead: float) -> None:
-        travel = time_machine.travel(dt.datetime.now(dt.UTC) + dt.timedelta(**ahead), tick=True)
-        travel.start()
-        travels.append(travel)
-
-    yield go
-    for travel in reversed(travels):
-        travel.stop()
 
 
 @pytest.fixture
@@ -73,3 +56,24 @@ def future_key(django_db_setup, acme, django_db_blocker):
         key = elsewhere(make)
         yield key
         elsewhere(SigningKey.objects.filter(pk=key.pk).delete)
+
+
+@pytest.fixture(scope="module")
+def made_site(world, django_db_blocker):
+    with django_db_blocker.unblock():
+        site = make_site("builtin")
+    yield site
+    with django_db_blocker.unblock():
+        people.remove(site.tenant)
+
+
+@pytest.fixture
+def site(made_site, committed):
+    """A tenant at the built-in issuer that a module's tests share: each has its own people."""
+    return made_site
+
+
+@pytest.fixture
+def somebody(site):
+    """Somebody whom no other test knows."""
+    return site.newcomer()

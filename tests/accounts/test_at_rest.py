@@ -11,7 +11,7 @@ from accounts.identity.models import Realm, SigningKey
 from core.tenancy import enter
 
 NEEDED = {
-    "authorize/", "token/", "revoke/", "introspect/", "userinfo/", "sign-out/", "sign-in/", "set-password/<str:token>/",
+    "authorize/", "token/", "revoke/", "introspect/", "userinfo/", "sign-out/", "sign-in/", "sign-in/code/", "sign-in/set-up/", "set-password/<str:token>/", "forgot-password/",
     "device-authorization/", "device/", "device/<slug:client_id>/<slug:user_code>/",
     "device/<slug:client_id>/<slug:user_code>/done/", ".well-known/openid-configuration", ".well-known/jwks.json",
     ".well-known/oauth-authorization-server",
@@ -96,7 +96,7 @@ def test_discovery_says_only_what_is_there(path, db, visitor, acme):
     assert document["response_types_supported"] == ["code"]
     assert document["code_challenge_methods_supported"] == ["S256"]
     assert "registration_endpoint" not in document
-    assert not {"password", "implicit", "client_credentials"} & set(document.get("grant_types_supported", []))
+    assert not {"password", "implicit"} & set(document.get("grant_types_supported", []))
     for name, url in document.items():
         if name.endswith(("_endpoint", "_uri")):
             assert url.startswith("http://acme-corp.localhost:8000/op/"), name

@@ -4,7 +4,7 @@ import pytest
 from oauth2_provider.models import get_device_grant_model
 
 from core.tenancy import enter
-from tests.support.issuer import CLI, Issuer
+from tests.support.issuer import CLI
 from tests.support.people import email_of
 
 
@@ -112,19 +112,6 @@ def test_a_code_is_answered_once(owner, ask, acme):
     assert "This code was used before." in again.content.decode()
 
 
-def test_a_device_code_buys_tokens_once(owner, ask, poll, acme, patient):
-    asked = ask(acme)
-    decide(owner, asked, "allow")
-    first = poll(asked, acme)
-    patient()
-
-    second = poll(asked, acme)
-
-    assert first.status_code == 200
-    assert second.status_code == 400
-    assert "access_token" not in second.json()
-
-
 def test_an_expired_code_is_worth_nothing(owner, ask, poll, acme):
     asked = ask(acme)
     with enter(acme):
@@ -149,17 +136,6 @@ def test_an_approved_code_expires_too(owner, ask, poll, acme):
     assert answer.json()["error"] == "expired_token"
 
 
-def test_somebody_disabled_meanwhile_gives_no_program_a_token(owner, ask, poll, acme):
-    from accounts.identity.models import Account
-
-    asked = ask(acme)
-    decide(owner, asked, "allow")
-    with enter(acme):
-        Account.objects.filter(email=email_of("owner")).update(is_active=False)
-
-    assert poll(asked, acme).status_code == 400
-
-
 def test_the_page_says_connected_even_when_the_program_was_faster(owner, ask, poll, acme):
     asked = ask(acme)
     decide(owner, asked, "allow")
@@ -172,24 +148,6 @@ def test_the_page_says_connected_even_when_the_program_was_faster(owner, ask, po
 
 def test_a_poll_without_a_code_is_a_bad_request(db, poll, acme):
     assert poll({"device_code": ""}, acme).json()["error"] == "invalid_request"
-
-
-def test_codes_of_one_tenant_are_unknown_at_another(outsider, ask, poll, acme, globex):
-    asked = ask(acme)
-
-    page = outsider.post("/op/device/", {"user_code": asked["user_code"]})
-
-    assert page.status_code == 200
-    assert "No program waits with this code." in page.content.decode()
-    assert poll(asked, globex).status_code == 400
-    assert poll(asked, globex).json()["error"] == "invalid_grant"
-
-
-def test_only_who_is_signed_in_may_answer(db, ask, acme, visitor):
-    page = visitor(acme).get(ask(acme)["verification_uri_complete"])
-
-    assert page.status_code == 302
-    assert page["Location"].startswith("/op/sign-in/?next=/op/device/")
 
 
 def test_a_form_elsewhere_answers_for_nobody(owner, ask, acme):
@@ -219,30 +177,3 @@ def test_the_page_says_which_program_and_in_whose_name(owner, ask, acme):
     assert "Plexica command line" in page
     assert email_of("owner") in page
     assert asked["user_code"] in page
-
-
-@pytest.mark.parametrize("client", ["plexica-web", "nobody", ""])
-def test_other_clients_cannot_start_the_flow(client, db, acme, visitor):
-    answer = visitor(acme).form("/op/device-authorization/", {"client_id": client, "scope": "openid"})
-
-    assert answer.status_code in (400, 401)
-
-
-def test_a_member_of_a_tenant_gets_no_token_for_the_platform(owner, ask, poll, acme, visitor, patient):
-    asked = ask(acme)
-    decide(owner, asked, "allow")
-
-    token = poll(asked, acme).json()["access_token"]
-
-    assert visitor(acme).api("GET", "/api/v1/me/", token=token).status_code == 200
-    assert visitor().api("GET", "/api/v1/tenants/", token=token).status_code == 401
-
-
-def test_the_programs_refresh_token_is_its_own(owner, ask, poll, acme, patient):
-    asked = ask(acme)
-    decide(owner, asked, "allow")
-    tokens = poll(asked, acme).json()
-
-    as_pages = Issuer(acme).refresh(tokens["refresh_token"])
-
-    assert as_pages.status_code == 400

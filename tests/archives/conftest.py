@@ -19,6 +19,7 @@ from archives.services.imports import import_archive, request_clone
 from core import audit
 from core.actors import SYSTEM
 from core.tenancy import enter
+from events.webhooks.services import make_webhook, rotate_secret, send_test
 from tenants.models import Operation, Tenant
 from tenants.selectors import get_operation
 from tenants.services import work
@@ -74,6 +75,9 @@ def fill(tenant):
             cursor.execute("UPDATE people_roleassignment SET assigned_at = 'infinity'")
             cursor.execute("UPDATE preferences_preferences SET brand_roundness = 0.1::float8 + 0.2::float8")
     with enter(tenant.ref):
+        made = make_webhook(url="https://quarantotto.example/hook", events=["plexica.member.*"], actor=SYSTEM)
+        rotate_secret(webhook_id=made.webhook.pk, actor=SYSTEM)
+        send_test(webhook_id=made.webhook.pk, actor=SYSTEM)
         for name, data in FILES.items():
             default_storage.save(name, ContentFile(data))
 

@@ -126,14 +126,3 @@ def test_a_copy_that_differs_is_not_left_lying_about(filled, tmp_path, monkeypat
         run("export_tenant", filled.slug, *WHY, "--output", str(tmp_path / "x"))
 
     assert list(tmp_path.iterdir()) == []
-
-
-@pytest.mark.parametrize("command", ["export_tenant", "import_tenant", "clone_tenant"])
-def test_help_teaches_with_examples(command, capsys):
-    with pytest.raises(SystemExit) as end:
-        call_command(command, "--help")
-
-    said = capsys.readouterr().out
-    assert end.value.code == 0
-    assert f"examples:\n  manage.py {command} " in said
-    assert "Exit code 1" in " ".join(said.split())

@@ -245,3 +245,22 @@ def test_an_archive_of_a_version_that_was_never_here_names_both(filled, restore,
     assert json.loads(entries_of(data)["manifest.json"])["migrations_hash"][:12] in str(refusal.value)
     assert template.migrations_hash()[:12] in str(refusal.value)
     assert Tenant.objects.count() == count
+
+
+def test_webhooks_of_a_copy_call_nobody(filled, restore):
+    """Under the same ids as the original's, which wait in the platform's line."""
+    from core.tenancy import enter
+    from events.webhooks.models import Delivery, Webhook
+    from events.webhooks.queue.models import QueuedWebhook
+
+    copy = restore(export(filled)[1]).tenant
+
+    with enter(filled.ref):
+        original = Webhook.objects.get()
+    with enter(copy.ref):
+        webhook = Webhook.objects.get()
+        assert not Delivery.objects.exists()
+    assert (webhook.pk, webhook.url, webhook.events) == (original.pk, original.url, original.events)
+    assert (webhook.status, webhook.disabled_because) == ("disabled", "copied")
+    assert webhook.secrets == [""]
+    assert [row.tenant_id for row in QueuedWebhook.objects.filter(webhook_id=webhook.pk)] == [filled.pk]

@@ -14,6 +14,18 @@ FIGURES = {
     "provisioning": {"schema_vs_bare_ddl", "provision_p50", "provision_p95", "parallel_20_errors", "vs_default"},
     "fleet-check": {"in_process", "whole_command", "vs_multiprocessing"},
     "fleet-migrate": {"vs_bare_replay", "vs_multiprocessing"},
+    "events": {"delivery_p50", "delivery_p95", "vs_celery", "sustained", "publish_cost"},
+    "events-kafka": {"delivery_p50", "delivery_p95", "vs_celery", "sustained", "publish_cost"},
+    "token": {"verify_p50", "network_calls_hot", "library_p50"},
+    "permission": {
+        "warm_p50",
+        "warm_p99",
+        "redis_p50",
+        "redis_vs_get",
+        "database_p50",
+        "django_cold_p50",
+        "guardian_warm_p50",
+    },
 }
 
 

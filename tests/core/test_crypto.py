@@ -72,4 +72,8 @@ def test_no_secret_text_stands_unencrypted_in_a_column_of_its_name():
         and model._meta.app_label != "oauth2_provider"
     }
 
-    assert plain <= {"identity.Application.client_secret", "identity.Application.hash_client_secret"}  # hashed
+    assert plain <= {
+        "identity.Application.client_secret",  # hashed
+        "identity.Application.hash_client_secret",  # whether it is
+        "clients.ApiClient.needs_secret",  # whether there is one
+    }

@@ -1,18 +1,19 @@
 """Tasks and their tenants, through a real worker and broker."""
 
 import threading
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from celery import shared_task
 from celery.contrib.testing.worker import start_worker
+from celery.fixups.django import DjangoWorkerFixup  # type: ignore[attr-defined]
 from django.db import connection, transaction
 from django.utils import timezone
 
 from accounts.people.models import Role
 from core import tasks
+from core.celery import app
 from core.tenancy import current, enter
-from plexica.celery import app
 from tenants import directory
 from tenants.models import Operation, Tenant
 from tenants.services.deletion import request_deletion
@@ -23,7 +24,7 @@ seen: list[Any] = []
 happened = threading.Event()
 
 
-@shared_task
+@app.task
 def look_around(word="done"):
     with connection.cursor() as cursor:
         cursor.execute("SELECT current_user, current_schema()")
@@ -31,7 +32,7 @@ def look_around(word="done"):
     happened.set()
 
 
-@shared_task
+@app.task
 def work_on(name):
     """Write in one transaction, and go on for ever, unless it is the second time."""
     seen.append(name)
@@ -192,6 +193,20 @@ def test_what_was_queued_for_a_tenant_is_dropped_once_it_is_deleted(new_tenant, 
     with app.connection_for_read() as broker:
         assert broker.default_channel.client.llen("default") == 0
     directory.forget()
+
+
+def test_a_childs_pool_of_connections_outlives_its_tasks(committed):
+    """Celery closes it around each task by default: a login at PostgreSQL and five threads for each."""
+    around = DjangoWorkerFixup(app)
+    around.worker = SimpleNamespace(pool_cls="prefork")
+    connection.ensure_connection()
+    pool = connection.pool
+
+    around.on_task_prerun(look_around)
+    around.on_task_postrun(look_around)
+
+    assert not pool.closed
+    assert connection.pool is pool
 
 
 def test_a_message_names_its_tenant_by_id_alone(acme, monkeypatch):

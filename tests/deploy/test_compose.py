@@ -23,7 +23,7 @@ from tests.deploy.compose_file import (
 
 COMPOSE = read_compose()
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
-OURS = ["setup", "migrate", "web", "worker", "operations", "scheduler"]
+OURS = ["setup", "migrate", "web", "worker", "operations", "scheduler", "relay", "consumer", "sender"]
 ONE_SHOT = ["setup", "migrate"]
 SECRET_NAME = re.compile(r"PASSWORD|SECRET|TOKEN|_KEYS?$|_AUTH$|DATABASE.*URL|REDIS_URL|BROKER_URL|EMAIL_URL")
 # Secrets that may be absent: what they belong to is then off. Nothing stands in for them.
@@ -126,11 +126,11 @@ def test_nothing_else_in_the_file_looks_like_a_secret() -> None:
     assert all(password.startswith("${") for password in passwords_in_addresses), passwords_in_addresses
 
 
-def test_only_those_that_change_schemas_get_the_operations_login() -> None:
+def test_only_those_that_change_schemas_or_read_the_outbox_get_the_operations_login() -> None:
     def having(variable: str) -> set[str]:
         return {name for name, service in SERVICES.items() if variable in service.get("environment", {})}
 
-    assert having("PLEXICA_DATABASE_OPS_URL") == {"setup", "migrate", "operations"}
+    assert having("PLEXICA_DATABASE_OPS_URL") == {"setup", "migrate", "operations", "relay"}
     assert having("PLEXICA_DATABASE_ADMIN_URL") == {"setup"}
     assert having("PLEXICA_DATABASE_URL") == set(OURS)
 
@@ -172,7 +172,7 @@ def test_object_storage_reads_valid_settings() -> None:
     assert identity["credentials"] == [{"accessKey": "development", "secretKey": "development"}]
 
 
-@pytest.mark.parametrize("name", ["setup", "migrate", "web", "worker", "operations", "scheduler"])
+@every_process_of_ours
 def test_a_command_is_a_list_that_no_shell_reads(name: str) -> None:
     assert all(isinstance(word, str) for word in SERVICES[name]["command"])
 

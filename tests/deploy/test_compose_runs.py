@@ -1,10 +1,11 @@
 """Our processes run natively with exactly the commands and environment that docker-compose.yml gives them."""
 
 import os
+import subprocess
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -16,9 +17,8 @@ from tests.support import people
 from tests.support.http import HttpVisitor
 from tests.support.platform import START_S, Platform, static_files, wait_until
 
-STAYING = ("web", "worker", "operations", "scheduler")
+STAYING = ("web", "worker", "operations", "scheduler", "relay", "consumer", "sender")
 OF_THE_MACHINE = ("PATH", "HOME", "LANG", "TMPDIR")
-OF_COVERAGE = ("COV", "COVERAGE")
 
 
 class ComposedPlatform(Platform):
@@ -53,8 +53,14 @@ class ComposedPlatform(Platform):
             "PLEXICA_PUBLIC_URL": self.url,
         }
 
+    def health_of(self, name: str) -> int:
+        """Ask a service as its health check does, and return the exit status."""
+        _cmd, *words = read_services(read_env_file())[name]["healthcheck"]["test"]
+        done = subprocess.run([self._moved(word) for word in words], env=self._container(), check=False)
+        return done.returncode
+
     def _moved(self, text: str) -> str:
-        """The same text with the addresses and ports of this machine in place of the containers'."""
+        """The same text with the addresses, ports and folders of this machine in place of the containers'."""
         postgres, valkey = urlsplit(self.env["PLEXICA_DATABASE_URL"]), urlsplit(self.env["PLEXICA_REDIS_URL"])
         number = int(valkey.path.strip("/"))
         places = {
@@ -62,6 +68,7 @@ class ComposedPlatform(Platform):
             "@valkey:6379/0": f"@{valkey.hostname}:{valkey.port}/{number}",
             "@valkey:6379/1": f"@{valkey.hostname}:{valkey.port}/{number + 1}",
             "http://seaweedfs:8333": self.env["PLEXICA_S3_ENDPOINT_URL"],
+            "/app/var": str(self.work_folder / "var"),
             "smtp://mailpit:1025": "smtp://127.0.0.1:9",  # nobody takes mail here; the worker tries again later
         }
         for container, place in places.items():
@@ -69,10 +76,8 @@ class ComposedPlatform(Platform):
         return str(self.port) if text == "8000" else text
 
     def _container(self) -> dict[str, str]:
-        """What the image gives its processes, and what the machine and the measuring of coverage need."""
-        kept = {
-            name: value for name, value in os.environ.items() if name in OF_THE_MACHINE or name.startswith(OF_COVERAGE)
-        }
+        """What the image gives its processes, and what the machine needs."""
+        kept = {name: value for name, value in os.environ.items() if name in OF_THE_MACHINE}
         commands = self.tree.root / ".venv" / "bin"
         return kept | {
             "PATH": f"{commands}{os.pathsep}{kept['PATH']}",
@@ -87,6 +92,7 @@ def platform(django_db_setup: None, tmp_path: Path) -> Iterator[ComposedPlatform
     platform = ComposedPlatform("compose", static_root=static_files())
     platform.work_folder = tmp_path  # the container's /app: the scheduler writes below var/ there
     (tmp_path / "var").mkdir()
+    (tmp_path / "manage.py").symlink_to(platform.tree.root / "manage.py")
     with platform.life(*STAYING):
         yield platform
 
@@ -101,6 +107,13 @@ def test_somebody_signs_in_and_every_process_ends_on_sigterm(platform: ComposedP
     form = {"name": "Composed", "slug": "composed", "admin_name": "Ada", "admin_email": "ada@composed.example"}
     assert console.send("/console/tenants/create/", {**form, "time_zone": "UTC"}).status_code == 200
     platform.wait_active("composed")
+    for name in ("relay", "consumer", "sender"):
+        wait_until(partial(_is_healthy, platform, name), timeout_s=START_S, what=partial(platform.log_of, name))
+    wait_until(
+        lambda: not platform.sql("SELECT 1 FROM events_outbox WHERE sent_at IS NULL"),
+        timeout_s=START_S,
+        what=lambda: platform.log_of("relay"),
+    )
 
     form = {"name": "Held", "slug": "held-at-the-end", "admin_name": "Ada", "admin_email": "ada@held.example"}
     platform.terminate("operations")
@@ -122,3 +135,7 @@ def test_somebody_signs_in_and_every_process_ends_on_sigterm(platform: ComposedP
     platform.start("operations")
     platform.wait_active("held-at-the-end")
     assert any((platform.work_folder / "var").glob("celerybeat-schedule*"))
+
+
+def _is_healthy(platform: ComposedPlatform, name: str) -> bool:
+    return platform.health_of(name) == 0

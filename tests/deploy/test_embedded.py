@@ -196,7 +196,10 @@ def test_the_command_line_refuses_unknown_servers(capsys: pytest.CaptureFixture[
     with pytest.raises(SystemExit):
         cli.parse(["up", "oracle"])
 
-    assert "there is no server 'oracle'. There are: postgres, valkey, s3, keycloak, kafka" in capsys.readouterr().err
+    assert (
+        "there is no server 'oracle'. There are: postgres, valkey, s3, keycloak, keycloak-2, kafka"
+        in capsys.readouterr().err
+    )
 
 
 # --- processes -------------------------------------------------------------------------------------------
@@ -253,6 +256,14 @@ def test_chosen_ports_are_free_and_differ() -> None:
 
     assert len(set(chosen.values())) == 3
     assert all(ports.is_free(port) for port in chosen.values())
+
+
+def test_a_port_promised_to_another_server_is_not_chosen() -> None:
+    left = next(port for port in ports.RANGE if ports.is_free(port))
+
+    chosen = ports.choose(("a",), besides=[port for port in ports.RANGE if port != left])
+
+    assert chosen == {"a": left}
 
 
 # --- the demo's supervision -------------------------------------------------------------------------------
@@ -410,9 +421,7 @@ def test_the_platform_gets_a_name_that_tenants_can_live_below(host: str, bind: s
     assert resolve_host(host) == (bind, name)
 
 
-@pytest.mark.parametrize(
-    "words", [["--host", "192.0.2.1"], ["--host", "plexica.test"], ["--port", "0"], ["--keycloak"]]
-)
+@pytest.mark.parametrize("words", [["--host", "192.0.2.1"], ["--host", "plexica.test"], ["--port", "0"]])
 def test_options_that_cannot_work_are_refused_with_a_reason(
     words: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:

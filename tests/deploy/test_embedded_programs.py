@@ -135,6 +135,9 @@ def test_only_the_operations_worker_gets_the_operations_login(tree: Tree) -> Non
         "operations": ["a", "b"],
         "worker": ["a"],
         "scheduler": ["a"],
+        "relay": ["a", "b"],
+        "consumer": ["a"],
+        "sender": ["a"],
     }
 
 
@@ -215,7 +218,7 @@ def test_the_front_end_is_built_once_until_its_sources_change(
 ) -> None:
     monkeypatch.setattr("deploy.embedded.frontend.bin_folder", lambda root: root / "node")
     (tree.root / "node").mkdir()
-    for name, made in [("npm", "node_modules"), ("node", "static/vendor")]:
+    for name, made in [("npm", "node_modules"), ("node", " ".join(frontend.BUILT))]:
         program = tree.root / "node" / name
         program.write_text(f"#!/bin/sh\nmkdir -p {made}; echo {name} >> runs\n")
         program.chmod(0o755)
@@ -265,7 +268,7 @@ def test_a_program_that_was_named_must_be_one(monkeypatch: pytest.MonkeyPatch, v
 
 
 @pytest.mark.parametrize(
-    ("variable", "package"), [("PLEXICA_CHROMIUM", "chromium"), ("PLEXICA_PGBOUNCER", "pgbouncer")]
+    ("variable", "package"), [("PLEXICA_CHROMIUM", "chromium-headless-shell"), ("PLEXICA_PGBOUNCER", "pgbouncer")]
 )
 def test_with_ci_a_missing_program_is_an_error(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], variable: str, package: str

@@ -40,6 +40,6 @@ class Tiny(Demo):
 
 if __name__ == "__main__":
     tree = Tree(Path(sys.argv[1]))
-    options = argparse.Namespace(kind=sys.argv[2], port=0, bind="127.0.0.1")
+    options = argparse.Namespace(kind=sys.argv[2], port=0, bind="127.0.0.1", keycloak=False, kafka=False)
     with one_sentence("bin/demo"), hold_lock(tree):
         run_until_stopped(Tiny(tree, options))

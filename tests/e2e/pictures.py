@@ -45,10 +45,10 @@ def _take_all(browser: Browser, addresses: dict[str, Any], places: dict[str, str
 
     console, acme = addresses["Console"], addresses["Acme Corp"]
     hosts = {"platform": console["url"].removesuffix("/console/"), "workspace": acme["url"].rstrip("/")}
-    people = {"operator": console["people"][0], "owner": acme["people"][0]}
+    people = {"operator": console["people"][0], "owner": acme["people"][0], "member": acme["people"][1]}
     signed_in = {"platform": "operator", "workspace": "owner"}
     states: dict[str | None, Any] = {None: None}
-    for who in signed_in.values():
+    for who in people:
         viewer = Viewer(browser)
         viewer.page.goto(console["url"] if who == "operator" else acme["url"])
         viewer.sign_in(people[who]["login"], people[who]["password"])

@@ -20,9 +20,11 @@ def fill() -> dict[str, str]:
     from django.utils import timezone
 
     from accounts import demo
-    from accounts.identity.builtin.links import make_password_link
+    from accounts.identity.links import make_password_link
     from accounts.identity.models import Account
+    from accounts.tasks import mail_password_link
     from core.actors import SYSTEM
+    from core.inbox.mails import list_mails
     from core.tenancy import enter, enter_platform
     from tenants.models import Operation, Tenant
     from tenants.services.provisioning import request_tenant
@@ -37,12 +39,13 @@ def fill() -> dict[str, str]:
         asked = request_tenant(slug=WAITING, name="Initech", admin_email="bill@initech.example", actor=SYSTEM)
         lease = timezone.now() + timedelta(days=1)
         Operation.objects.filter(pk=asked.pk).update(lease_owner="nobody", lease_until=lease)
-    states = show_operations()
+    states = show_operations() | show_roles() | show_ways_in() | show_webhooks() | show_events()
     with enter(Tenant.objects.get(slug="acme-corp").ref):
-        member_link = make_password_link(Account.objects.get(email=people.email_of("member")))
+        member_link = make_password_link(str(Account.objects.get(email=people.email_of("member")).pk))
+        mail_password_link(subject=str(Account.objects.get(email=people.email_of("member")).pk))
     with enter_platform():
-        operator_link = make_password_link(Account.objects.get(email=people.email_of("operator")))
-    return {"workspace": member_link, "platform": operator_link, **states}
+        operator_link = make_password_link(str(Account.objects.get(email=people.email_of("operator")).pk))
+    return {"workspace": member_link, "platform": operator_link, "{mail}": list_mails()[0].key, **states}
 
 
 def show_operations() -> dict[str, str]:
@@ -50,7 +53,155 @@ def show_operations() -> dict[str, str]:
     from core.tenancy import enter_platform
 
     with enter_platform():
-        return {"{stuck}": _get_stuck(), "{run}": _migrate(), "{export}": _export(), **_delete()}
+        return {
+            "{stuck}": _get_stuck(),
+            "{run}": _migrate(),
+            "{export}": _export(),
+            "{received}": _receive(),
+            **_delete(),
+        }
+
+
+def show_ways_in() -> dict[str, str]:
+    """Invite people to acme-corp, make API clients there and on the platform; return ids and a link's token by placeholder."""
+    import time
+
+    from accounts.clients.models import ApiClient
+    from accounts.clients.services import make_client
+    from accounts.operators.models import Operator
+    from accounts.operators.services import create_operator
+    from accounts.people.invitations.services import invite, issue_token, revoke_invitation
+    from accounts.people.models import Invitation
+    from core.actors import SYSTEM
+    from core.tenancy import enter, enter_platform
+    from tenants.models import Tenant
+    from tests.support.platform import START_S
+
+    with enter(Tenant.objects.get(slug="acme-corp").ref):
+        invite(email="ada.lovelace@analytical.example", roles=["user", "guest"], actor=SYSTEM)
+        revoked = invite(email="charles@analytical.example", roles=["guest"], actor=SYSTEM)
+        revoke_invitation(invitation_id=revoked.pk, actor=SYSTEM)
+        invited = invite(email="grace.hopper@navy.example", roles=["user"], actor=SYSTEM)
+        deadline = time.monotonic() + START_S
+        while Invitation.objects.get(pk=invited.pk).mailed_at is None and time.monotonic() < deadline:
+            time.sleep(0.2)  # the worker's mail has a token of its own, which ours must not precede
+        token = issue_token(invitation_id=invited.pk)
+        client = make_client(name="Warehouse", permissions=["team.view"], expires_at=None, actor=SYSTEM).client
+        moved = make_client(name="Till", permissions=["team.view"], expires_at=None, actor=SYSTEM).client
+        ApiClient.objects.filter(pk=moved.pk).update(needs_secret=True)  # as a realm that moves leaves it
+    with enter_platform():
+        colleague = create_operator(email="nina@plexica.example", name="Nina Vogt", role=Operator.Role.SUPPORT)
+        machine = make_client(name="Sign-up form", permissions=["super_admin"], expires_at=None, actor=SYSTEM).client
+    return {
+        "{invitation}": str(invited.pk),
+        "{invitation_token}": str(token),
+        "{client}": str(client.pk),
+        "{machine}": str(machine.pk),
+        "{colleague}": str(colleague.operator.pk),
+    }
+
+
+def show_events() -> dict[str, str]:
+    """Leave events that a subscriber could not handle, and some that wait; return an id by placeholder."""
+    from datetime import UTC, datetime
+
+    from core.ids import uuid7
+    from core.tenancy import enter_platform
+    from events.messages import Message
+    from events.outbox.models import FailedMessage, ParkedMessage
+    from tenants.models import Tenant
+
+    tenant = Tenant.objects.get(slug="acme-corp")
+    error = "ConnectionRefusedError: [Errno 111] ledger.example:443 refused the connection"
+    moment = datetime(2026, 11, 20, 8, 12, tzinfo=UTC)
+
+    def message(position: int, name: str) -> Message:
+        payload = {"person_id": str(uuid7())}
+        return Message(position, moment, name, 1, tenant.pk, "person", uuid7(), str(uuid7()), payload)
+
+    with enter_platform():
+        for position, name in enumerate(("plexica.member.added", "plexica.member.removed"), 9001):
+            kept = {"tenant_id": tenant.pk, "position": position, "message": message(position, name).as_text()}
+            failed = FailedMessage.objects.create(
+                subscriber="ledger.people", name=name, attempts=6, error=error, **kept
+            )
+        for position in range(9003, 9006):
+            kept = {"tenant_id": tenant.pk, "position": position, "message": message(position, "x").as_text()}
+            ParkedMessage.objects.create(
+                subscriber="ledger.people", shard=0, reason="behind", next_try_at="2099-01-01T00:00:00Z", **kept
+            )
+        failed = FailedMessage.objects.latest("id")
+    return {"{failed_event}": str(failed.pk)}
+
+
+def show_webhooks() -> dict[str, str]:
+    """Give acme-corp a webhook that fails, with a delivery, and one that is disabled; return ids by placeholder."""
+    from django.utils import timezone
+
+    from core.actors import SYSTEM
+    from core.tenancy import enter, enter_platform
+    from events.webhooks.models import Attempt, Delivery, Webhook
+    from events.webhooks.queue.models import AttemptCount, QueuedWebhook
+    from events.webhooks.services import disable_webhook, make_webhook, rotate_secret, write_body
+    from tenants.models import Tenant
+
+    now, shown_delivery = timezone.now(), ""
+    tenant = Tenant.objects.get(slug="acme-corp")
+    with enter(tenant.ref):
+        events = ["plexica.member.*", "plexica.invitation.*", "plexica.role.made"]
+        url = "https://warehouse.example/hooks/plexica"
+        shown = make_webhook(url=url, events=events, description="Warehouse", actor=SYSTEM).webhook
+        rotate_secret(webhook_id=shown.pk, actor=SYSTEM)
+        body = write_body("plexica.member.added", occurred_at=now, data={"person_id": str(shown.pk)})
+        later = now + timedelta(days=1)  # so that no sender takes it
+        for position, status in ((1, "delivered"), (2, "waiting")):
+            values = {"event": "plexica.member.added", "body": body, "status": status, "next_try_at": later, "tries": 1}
+            delivery = Delivery.objects.create(webhook=shown, position=position, **values)
+            Attempt.objects.create(
+                delivery=delivery,
+                started_at=now,
+                duration_ms=142,
+                address="93.184.215.14",
+                request_headers={"webhook-id": str(delivery.pk), "Content-Type": "application/json"},
+                status_code=200 if status == "delivered" else 500,
+                response_headers={"Content-Type": "text/plain"},
+                response_body="ok" if status == "delivered" else "<b>The stock is being counted</b>",
+            )
+            shown_delivery = str(delivery.pk)
+        Webhook.objects.filter(pk=shown.pk).update(failing_since=now - timedelta(hours=3), last_success_at=now)
+        stopped = make_webhook(url="https://old.example/", events=["plexica.*"], actor=SYSTEM).webhook
+        disable_webhook(webhook_id=stopped.pk, actor=SYSTEM)
+    with enter_platform():  # as senders would have left it
+        AttemptCount.objects.bulk_create(
+            AttemptCount(result=result, count=count) for result, count in (("delivered", 4210), ("http_5xx", 17))
+        )
+        row = {"due_at": later, "waiting": 1, "waiting_since": now - timedelta(hours=3), "is_failing": True}
+        QueuedWebhook.objects.update_or_create(tenant_id=tenant.pk, webhook_id=shown.pk, defaults=row)
+        row = {"due_at": None, "waiting": 4, "waiting_since": now - timedelta(days=1), "is_disabled": True}
+        QueuedWebhook.objects.update_or_create(tenant_id=tenant.pk, webhook_id=stopped.pk, defaults=row)
+    return {"{webhook}": str(shown.pk), "{stopped_webhook}": str(stopped.pk), "{delivery}": shown_delivery}
+
+
+def show_roles() -> dict[str, str]:
+    """Give acme-corp a role of its own and somebody who is disabled; return ids by placeholder."""
+    from accounts.people.models import Person, Role
+    from accounts.people.services import disable_person, make_role, set_roles
+    from core.actors import SYSTEM
+    from core.tenancy import enter
+    from tenants.models import Tenant
+
+    with enter(Tenant.objects.get(slug="acme-corp").ref):
+        role = make_role(label="Front desk", permissions=["team.view", "team.invite"], actor=SYSTEM)
+        priya, omar = (Person.objects.get(name=name) for name in ("Priya Anand", "Omar Haddad"))
+        set_roles(person_id=priya.pk, role_ids=[role.pk, Role.objects.get(name="user").pk], actor=SYSTEM)
+        disable_person(person_id=omar.pk, actor=SYSTEM)
+        builtin = Role.objects.get(name="user").pk
+        return {
+            "{person}": str(priya.pk),
+            "{disabled}": str(omar.pk),
+            "{role}": str(role.pk),
+            "{builtin}": str(builtin),
+        }
 
 
 def _get_stuck() -> str:
@@ -110,6 +261,19 @@ def _export() -> str:
     return str(operation.pk)
 
 
+def _receive() -> str:
+    import io
+
+    from archives import content
+    from archives.services.imports import receive_archive
+    from core.actors import SYSTEM
+    from tenants.selectors import get_tenant
+
+    target = io.BytesIO()
+    content.write_archive(target, get_tenant(EXPORTED))
+    return str(receive_archive(source=io.BytesIO(target.getvalue()), actor=SYSTEM).pk)
+
+
 def _migrate() -> str:
     from django.utils import timezone
 
@@ -133,4 +297,10 @@ def _migrate() -> str:
 if __name__ == "__main__":
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "plexica.settings")
     django.setup()
-    print(json.dumps(show_operations() if "--operations" in sys.argv else fill()))
+    print(
+        json.dumps(
+            show_operations() | show_roles() | show_ways_in() | show_webhooks() | show_events()
+            if "--operations" in sys.argv
+            else fill()
+        )
+    )

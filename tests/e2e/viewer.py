@@ -125,7 +125,8 @@ class Viewer:
 
     def axe(self, rules: list[str] | None = None) -> list[str]:
         """What axe finds: by every rule of AXE_TAGS, or by the named ones alone."""
-        self.page.evaluate(AXE)
+        if not self.page.evaluate("() => 'axe' in window"):
+            self.page.evaluate(AXE)
         found: list[str] = self.page.evaluate(RUN_AXE, [AXE_TAGS, rules])
         return found
 

@@ -5,7 +5,6 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from celery import shared_task
 from celery.contrib.testing.worker import start_worker
 from django.core.cache import cache
 from django.db import DatabaseError, connection, connections, transaction
@@ -13,14 +12,17 @@ from django.http import HttpResponse, StreamingHttpResponse
 from django.test import RequestFactory
 
 from accounts.people.models import Person, RoleAssignment
+from core.celery import app
 from core.tenancy import current, enter
 from core.tenancy.router import ForeignObject
-from plexica.celery import app
 from tenants.middleware import TenantMiddleware
 from tests.support.threads import run_apart, run_together
 
 pytestmark = pytest.mark.usefixtures("road")
-OWN = {"acme-corp": {"owner@people.example", "member@people.example"}, "globex-inc": {"outsider@people.example"}}
+OWN = {
+    "acme-corp": {"owner@people.example", "member@people.example", "guest@people.example"},
+    "globex-inc": {"outsider@people.example"},
+}
 
 
 def emails():
@@ -119,7 +121,7 @@ seen: list[Any] = []
 done = threading.Event()
 
 
-@shared_task
+@app.task
 def read_people():
     seen.append((current(), emails(), where()))
     done.set()
@@ -164,7 +166,7 @@ def test_a_job_that_fails_leaves_the_worker_clean_for_the_next_tenant(worker, ac
     assert seen == [(globex, OWN["globex-inc"], (globex.role, globex.schema))]
 
 
-@shared_task
+@app.task
 def break_down():
     with transaction.atomic():
         Person.objects.update(name="half done")

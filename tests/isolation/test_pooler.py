@@ -1,12 +1,15 @@
 """A pooler between us and PostgreSQL: noticed where nobody spoke of it, and shared by all tenants where it is allowed."""
 
 from copy import deepcopy
+from datetime import timedelta
 
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 from django.db import connection, connections, transaction
+from django.utils import timezone
 
-from core.tenancy import enter, enter_platform
+from accounts.people.models import Person
+from core.tenancy import enter, enter_platform, outside_transaction
 from core.tenancy.backend.base import DatabaseWrapper, StatementOutsideTransaction
 from core.tenancy.login import refuse_pooler
 from tests.support import pgbouncer
@@ -99,17 +102,111 @@ def test_a_server_connection_keeps_nothing_of_a_tenant(through, acme):
 
 
 def test_provisioning_works_through_the_pooler(through, new_tenant):
-    from accounts.people.models import Person
-
     tenant = new_tenant()
 
     with enter(tenant.ref):
         assert Person.objects.count() == 1
 
 
-def test_signing_in_works_through_the_pooler(through, world, visitor):
+@pytest.fixture
+def asked(monkeypatch):
+    """Whether a transaction was open while the issuer was asked, for each time that it was."""
+    from accounts.identity import transport
+
+    open_meanwhile, threads = [], transport._threads
+
+    class Noting:
+        def submit(self, *work):
+            open_meanwhile.append(connection.in_atomic_block)
+            return threads.submit(*work)
+
+    monkeypatch.setattr(transport, "_threads", Noting())
+    return open_meanwhile
+
+
+def test_signing_in_works_through_the_pooler_and_holds_nothing_while_the_code_is_exchanged(
+    through, world, visitor, asked
+):
+    """The issuer is asked over the network: whoever waits for it holds no connection that other tenants need."""
     person = world.person("member")
 
     me = visitor(person.tenant).sign_in(person.email, person.password).get("/api/v1/me/")
 
     assert me.json()["email"] == person.email
+    assert set(asked) == {False}
+
+
+def test_no_transaction_is_open_while_tokens_are_renewed(through, world, visitor, asked):
+    from accounts.sessions.models import BrowserSession
+
+    person = world.person("member")
+    browser = visitor(person.tenant).sign_in(person.email, person.password)
+    with enter(person.tenant):
+        row = BrowserSession.objects.order_by("-started_at").first()
+        BrowserSession.objects.filter(pk=row.pk).update(access_expires_at=timezone.now() - timedelta(seconds=1))
+    asked.clear()
+
+    page = browser.get("/profile/")
+
+    assert page.status_code == 200
+    assert asked == [False]
+    with enter(person.tenant):
+        after = BrowserSession.objects.get(pk=row.pk)
+    assert after.refresh_token != row.refresh_token
+
+
+def test_an_outside_system_is_asked_between_two_transactions(through, acme, somebody):
+    """What was written is there before; what fails behind the answer takes nothing of it along."""
+    with pytest.raises(ZeroDivisionError), enter(acme):
+        rename(somebody, "before")
+        with outside_transaction():
+            assert not connection.in_atomic_block
+            with pytest.raises(StatementOutsideTransaction):
+                server_of()
+        rename(somebody, "behind")
+        raise ZeroDivisionError
+
+    with enter(acme):
+        assert Person.objects.get(pk=somebody).name == "before"
+
+
+def test_a_transaction_that_somebody_opened_stays_while_an_outside_system_is_asked(through, acme, somebody):
+    with pytest.raises(ZeroDivisionError), enter(acme), transaction.atomic():
+        rename(somebody, "in the middle")
+        with outside_transaction():
+            assert connection.in_atomic_block
+        raise ZeroDivisionError
+
+    with enter(acme):
+        assert Person.objects.get(pk=somebody).name != "in the middle"
+
+
+@pytest.fixture
+def somebody(through, acme):
+    """The id of a person whose name may be changed; it is as it was afterwards."""
+    with enter(acme):
+        person = Person.objects.order_by("pk").first()
+    yield person.pk
+    with enter(acme):
+        rename(person.pk, person.name)
+
+
+def rename(pk, name):
+    Person.objects.filter(pk=pk).update(name=name)
+
+
+def test_a_session_that_the_issuer_refuses_is_over_behind_a_pooler_too(through, world, visitor):
+    from accounts.sessions.models import BrowserSession
+
+    person = world.person("guest")
+    browser = visitor(person.tenant).sign_in(person.email, person.password)
+    with enter(person.tenant):
+        row = BrowserSession.objects.order_by("-started_at").first()
+        BrowserSession.objects.filter(pk=row.pk).update(
+            access_expires_at=timezone.now() - timedelta(seconds=1), refresh_token="never given"
+        )
+
+    assert browser.get("/profile/").status_code == 302
+
+    with enter(person.tenant):
+        assert not BrowserSession.objects.filter(pk=row.pk).exists()

@@ -10,6 +10,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 from plexica.settings.database import Database
 from plexica.settings.environment import BASE_DIR, load
+from plexica.settings.limits import Limits
 from plexica.settings.logs import Logs
 from plexica.settings.services import Services
 from plexica.settings.site import Site
@@ -78,6 +79,9 @@ def test_passwords_are_hashed_slowly_unless_told_otherwise(env):
         (Database, "DATABASE_POOL_MAX", "many"),
         (Logs, "LOG_FORMAT", "xml"),
         (Logs, "LOG_LEVEL", "LOUD"),
+        (Limits, "RATE_LIMIT_CLIENT", "often"),
+        (Limits, "RATE_LIMIT_SIGN_IN", "-5/minute"),
+        (Limits, "RATE_LIMIT_TENANT", "5/blink"),
         (Services, "REDIS_URL", ""),
     ],
 )

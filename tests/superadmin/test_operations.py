@@ -35,9 +35,9 @@ def test_what_needs_somebody_stands_on_top_and_lists_are_filtered(operator_at_co
         return re.findall(r'<th scope="row"><a href="/console/operations/([^/]+)/"', page)
 
     assert shown()[0] == str(stuck.pk)
-    assert len(shown()) == Operation.objects.count()
-    assert shown("?status=stuck") == [str(stuck.pk)]
-    assert shown("?kind=delete") == []
+    assert len(shown()) == min(Operation.objects.count(), 25)  # a page
+    assert {*shown("?status=stuck")} == {str(one.pk) for one in Operation.objects.filter(status="stuck")}
+    assert str(stuck.pk) not in shown("?kind=delete")
     assert str(stuck.pk) not in shown("?status=succeeded")
 
 

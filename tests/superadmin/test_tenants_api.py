@@ -138,7 +138,7 @@ def test_a_wrong_deletion_changes_nothing(wrong, call, acme):
 
     assert answer.status_code == 422
     assert Tenant.objects.get(pk=acme.id).status == "active"
-    assert not Operation.objects.filter(kind="delete").exists()
+    assert not Operation.objects.filter(kind="delete", tenant__slug="acme-corp").exists()
 
 
 def test_a_waiting_deletion_is_hastened(call):
@@ -147,7 +147,7 @@ def test_a_waiting_deletion_is_hastened(call):
     answer = call("POST", f"{ACME}delete-now/", DELETION)
 
     assert answer.status_code == 202
-    assert Operation.objects.get(kind="delete").due_at <= timezone.now() + SETTLE
+    assert Operation.objects.get(kind="delete", tenant__slug="acme-corp").due_at <= timezone.now() + SETTLE
 
 
 def test_operations_and_audit_of_a_tenant(call, stuck):
@@ -166,8 +166,10 @@ def test_all_operations_are_filtered(call, stuck):
         return [operation["id"] for operation in call("GET", f"/api/v1/operations/?{params}").json()["results"]]
 
     assert ids("")[0] == str(stuck.pk)
-    assert ids("status=stuck&kind=provision") == ids("tenant=stark") == [str(stuck.pk)]
-    assert ids("kind=delete") == []
+    assert ids("status=stuck&kind=provision&tenant=stark") == ids("tenant=stark") == [str(stuck.pk)]
+    assert str(stuck.pk) in ids("status=stuck&kind=provision")
+    assert str(stuck.pk) not in ids("kind=delete")
+    assert ids("kind=delete&tenant=stark") == []
     assert call("GET", "/api/v1/operations/?status=nonsense").status_code == 422
 
 

@@ -10,7 +10,7 @@ from django.test import Client
 from django.test.client import ClientHandler
 
 from core.tenancy import TenantRef
-from tests.support import openapi
+from tests.support import keycloak, openapi
 
 
 @cache
@@ -70,16 +70,32 @@ class Visitor:
         """HEAD a path."""
         return self._send("HEAD", path, headers)
 
-    def sign_in(self, email: str, password: str, *, start: str | None = None) -> "Visitor":
-        """Walk through the realm's sign-in pages. Needs committed data: the issuer answers on another connection."""
+    def sign_in(self, email: str, password: str, *, start: str | None = None, app: Any = None) -> "Visitor":
+        """Walk through the realm's sign-in pages, with the codes of `app` if one is given.
+
+        Needs committed data: the issuer answers on another connection.
+        """
         from django.conf import settings
 
-        page = self.get(start or ("/console/" if self.host == settings.PUBLIC_NETLOC else "/"), follow=True)
+        page = self.get(start or ("/console/" if self.host == settings.PUBLIC_NETLOC else "/"))
+        while page.status_code in (301, 302, 303):
+            if outside := _keycloaks_address(page["Location"]):
+                landed = self.get(keycloak.sign_in_at(outside, email, password, app=app), follow=True)
+                assert landed.status_code == 200, (landed.status_code, landed.request["PATH_INFO"])
+                return self
+            page = self.get(page["Location"])
         assert page.status_code == 200, (page.status_code, page.request["PATH_INFO"])
         path = f"{page.request['PATH_INFO']}?{page.request['QUERY_STRING']}"
         answer = self.post(path, {"email": email, "password": password, "next": _hidden(page, "next")}, page=page)
         assert answer.status_code == 302, "sign-in was refused"
+        if app and answer["Location"].startswith("/op/sign-in/code/"):
+            asked = self.get(answer["Location"])
+            answer = self.post(answer["Location"], {"code": app.code(), "tab": _hidden(asked, "tab")}, page=asked)
+            assert answer.status_code == 302, "the code was refused"
         landed = self.get(answer["Location"], follow=True)
+        assert not landed.request["PATH_INFO"].startswith("/op/sign-in/"), (
+            f"more is asked: {landed.request['PATH_INFO']}"
+        )
         assert landed.status_code == 200, (landed.status_code, landed.request["PATH_INFO"])
         return self
 
@@ -106,6 +122,14 @@ def settings_netloc() -> str:
     from django.conf import settings
 
     return str(settings.PUBLIC_NETLOC)
+
+
+def _keycloaks_address(address: str) -> str:
+    """Return the address if it is at a Keycloak."""
+    from django.conf import settings
+
+    at = tuple(f"{server.outer_url}/" for server in settings.KEYCLOAK_SERVERS.values())
+    return address if address.startswith(at) else ""
 
 
 def _hidden(page: Any, name: str) -> str:

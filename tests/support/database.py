@@ -63,10 +63,10 @@ def use_worker_database(worker: str) -> None:
     number = 2 + 2 * (int(worker.removeprefix("gw")) if worker.startswith("gw") else 6)
     cache: dict[str, Any] = settings.CACHES["default"]
     cache["LOCATION"] = with_redis_database(cache["LOCATION"], number)
-    settings.CELERY_BROKER_URL = with_redis_database(settings.CELERY_BROKER_URL, number + 1)
+    settings.CELERY_BROKER_URL = settings.BUS_URL = with_redis_database(settings.CELERY_BROKER_URL, number + 1)
     os.environ["PLEXICA_REDIS_URL"] = cache["LOCATION"]
     os.environ["PLEXICA_BROKER_URL"] = settings.CELERY_BROKER_URL
-    from plexica.celery import app
+    from core.celery import app
 
     names = ("broker_url", "broker_read_url", "broker_write_url")
     app.conf.update(dict.fromkeys(names, settings.CELERY_BROKER_URL))
@@ -88,6 +88,8 @@ def make_copy(name: str) -> None:
         admin.execute(f'CREATE DATABASE "{name}" TEMPLATE "{PREPARED}" OWNER px_owner')
         admin.execute(f'REVOKE ALL ON DATABASE "{name}" FROM PUBLIC')
         admin.execute(f'GRANT CONNECT ON DATABASE "{name}" TO px_app, px_ops')
+        # a commit waits 5 ms for the disk otherwise; the server that tests kill is one of their own
+        admin.execute(f'ALTER DATABASE "{name}" SET synchronous_commit = off')
 
 
 def drop_copy(name: str | None = None) -> None:

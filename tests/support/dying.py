@@ -19,11 +19,11 @@ if not apps.ready:  # in the server that forks: whatever takes time and opens no
     from storage.adapters import store
     from tenants.kinds import kind_of
     from tenants.models import Operation
-    from tenants.schemas.template import migrations_hash
+    from tenants.schemas.template import known_migrations
 
     for kind in Operation.Kind:
         kind_of(Operation(kind=kind)).steps({})
-    migrations_hash()
+    known_migrations()
     store()
 
 Moment = Literal["before", "begun", "inside", "after"]

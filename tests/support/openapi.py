@@ -47,6 +47,9 @@ def check_response(method: str, path: str, response: Any, *, on_platform: bool) 
     assert described is not None, f"{where}: described are {sorted(operation['responses'])}"
     for name in described.get("headers", {}):
         assert name in response, f"{where}: the header {name} is described and missing"
+    if "content" not in described:
+        assert not response.content, f"{where}: answered a body, and none is described"
+        return
     content_type, media = next(iter(described["content"].items()))
     if media["schema"].get("format") == "binary":
         assert response["Content-Type"] == content_type, f"{where}: {response['Content-Type']}"

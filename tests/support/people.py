@@ -1,4 +1,4 @@
-"""The same people everywhere: an operator, acme-corp's owner and member, and globex-inc's owner as the outsider."""
+"""The same people everywhere: two operators, acme-corp's owner, member and guest, and globex-inc's owner as the outsider."""
 
 import secrets
 import time
@@ -9,9 +9,13 @@ from core.tenancy import TenantRef
 
 PASSWORD = "plain words for tests 7"
 PROVISIONED_S = 60.0
-EVERYBODY = ("owner", "member", "outsider", "operator")
+EVERYBODY = ("owner", "member", "guest", "outsider", "operator", "support")
 TENANTS = {
-    "acme-corp": [("owner", "Mara Ellsworth", "admin"), ("member", "Tomas Kadlec", "user")],
+    "acme-corp": [
+        ("owner", "Mara Ellsworth", "admin"),
+        ("member", "Tomas Kadlec", "user"),
+        ("guest", "Greta Lindqvist", "guest"),
+    ],
     "globex-inc": [("outsider", "Lea Novak", "admin")],
 }
 
@@ -36,7 +40,7 @@ class World:
     people: dict[str, TestPerson]
 
     def person(self, who: str) -> TestPerson:
-        """Return owner, member, outsider or operator."""
+        """Return one of EVERYBODY."""
         return self.people[who]
 
 
@@ -49,11 +53,13 @@ def fill_world() -> None:
     """Make the operator, the tenants and their people, through the services."""
     from accounts.identity import provider
     from accounts.identity.realms import current_realm
+    from accounts.operators.models import Operator
     from accounts.operators.services import create_operator
     from accounts.people.services import add_person
     from core.tenancy import enter
 
     create_operator(email=email_of("operator"), name="Jonas Weil", password=PASSWORD)
+    create_operator(email=email_of("support"), name="Sofia Brandt", role=Operator.Role.SUPPORT, password=PASSWORD)
     for slug, staff in TENANTS.items():
         who, name, _ = staff[0]
         tenant = provision(slug, admin_email=email_of(who), admin_name=name, time_zone="Europe/Rome")
@@ -75,7 +81,7 @@ def load_world() -> World:
         for slug, staff in TENANTS.items()
         for who, _, _ in staff
     }
-    people["operator"] = TestPerson(None, email_of("operator"), PASSWORD)
+    people |= {who: TestPerson(None, email_of(who), PASSWORD) for who in ("operator", "support")}
     return World(
         acme=tenants["acme-corp"],
         globex=tenants["globex-inc"],
@@ -113,9 +119,13 @@ def provision(slug: str | None = None, **inputs: Any) -> Any:
 
 def remove(tenant: Any) -> None:
     """Drop what a tenant owns outside of rows, so that test servers stay small; its row says that it is gone."""
+    from accounts.identity.choice import chosen_provider
+    from accounts.identity.keycloak.provider import KeycloakProvider
     from storage.buckets import delete_bucket_with_contents
     from tenants.schemas.making import drop_schema
 
+    if chosen_provider(tenant.ref) == "keycloak":
+        KeycloakProvider().delete_realm(tenant.ref)
     drop_schema(tenant.ref)
     delete_bucket_with_contents(tenant.bucket_name)
     tenant.domains.all().delete()

@@ -58,7 +58,7 @@ class Orchard:
         (self.folder / self.package / f"{name}.py").write_text(text, encoding="utf-8")
         self.names.append(name)
         importlib.invalidate_caches()
-        template.migrations_hash.cache_clear()
+        template.known_migrations.cache_clear()
 
     def manage(self, *words: str, env: dict[str, str] | None = None) -> "subprocess.Popen[str]":
         """Start manage.py in a process that has the orchard too."""
@@ -142,7 +142,7 @@ def orchard(own_database, settings, tmp_path, monkeypatch):
 
 def _forget():
     router.tenant_labels.cache_clear()
-    template.migrations_hash.cache_clear()
+    template.known_migrations.cache_clear()
 
 
 @pytest.fixture

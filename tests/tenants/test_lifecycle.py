@@ -41,7 +41,7 @@ def test_an_active_tenant_cannot_be_reactivated(acme, operator, db):
     with pytest.raises(TenantNotSuspended):
         reactivate_tenant(tenant_id=acme.id, actor=operator, reason=REASON)
 
-    assert not AuditEntry.objects.filter(action="tenant.reactivated").exists()
+    assert not AuditEntry.objects.filter(action="tenant.reactivated", target_id=acme.id).exists()
 
 
 @pytest.mark.parametrize("reason", ["", "   ", "x" * 501])

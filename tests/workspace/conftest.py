@@ -2,6 +2,7 @@ import re
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any
+from uuid import NAMESPACE_OID, uuid5
 
 import pytest
 
@@ -30,7 +31,13 @@ def add_people(acme, owner):
         with enter(acme):
             realm = Realm.objects.get(is_current=True)
             return Person.objects.bulk_create(
-                Person(realm=realm, subject=f"made-{name}", email=f"{name.lower()}@made.example", name=name, **fields)
+                Person(
+                    realm=realm,
+                    subject=str(uuid5(NAMESPACE_OID, name)),
+                    email=f"{name.lower()}@made.example",
+                    name=name,
+                    **fields,
+                )
                 for name in names
             )
 

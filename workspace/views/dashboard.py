@@ -37,15 +37,16 @@ def dashboard(request: MemberRequest) -> HttpResponse:
         "total": number_format(chart.total),
         "before": number_format(chart.total_before),
     }
+    sees_team = request.can("team.view")
     context = {
         "today": period.today,
         "days": days,
         "periods": [{"days": choice, "current": choice == days} for choice in PERIODS],
-        "figures": figures.list_figures(period, now, before),
+        "figures": figures.list_figures(period, now, before, team_url=reverse("team_list") if sees_team else None),
         "sign_ins": chart,
         "sign_ins_summary": summary,
         "sign_ins_csv_url": f"{reverse('sign_ins_csv')}?days={days}",
-        "activity": [_shown_activity(entry) for entry in recent_activity()],
+        "activity": [_shown_activity(entry) for entry in recent_activity()] if sees_team else None,
     }
     return render(request, "workspace/dashboard.html", context)
 
@@ -53,10 +54,11 @@ def dashboard(request: MemberRequest) -> HttpResponse:
 def _shown_activity(entry: AuditEntry) -> dict[str, object]:
     """Who did what; of what the platform itself did to somebody, that somebody is told."""
     label, whom = label_of(entry.action), entry.target_name
+    who = entry.actor_name or _("Former member")
     if entry.actor_kind == SYSTEM.kind and whom:
         return {"actor": whom, "actor_id": entry.target_id, "text": label, "at": entry.occurred_at}
     text = f"{label}: {whom}" if whom and whom != entry.actor_name else label
-    return {"actor": entry.actor_name, "actor_id": entry.actor_id, "text": text, "at": entry.occurred_at}
+    return {"actor": who, "actor_id": entry.actor_id, "text": text, "at": entry.occurred_at}
 
 
 @require_safe

@@ -1,4 +1,4 @@
-from urllib.parse import urlencode
+from typing import Any
 
 from django.conf import settings
 from django.contrib import messages
@@ -10,11 +10,12 @@ from django.views.decorators.cache import cache_control
 from django.views.decorators.http import require_http_methods, require_safe
 from django.views.decorators.vary import vary_on_headers
 
-from accounts.access import MemberRequest, member_required
-from accounts.people.models import Person
-from accounts.people.selectors import SORTS, list_people, page_of_people
+from accounts.access import MemberRequest, member_required, requires
+from accounts.people.selectors import SORTS, count_people_by_status, list_people, list_roles, page_of_people
 from accounts.people.services import update_profile
+from accounts.principals import STATUSES
 from core.web.page import PaletteEntry, PaletteGroup
+from core.web.statuses import show_status
 from tenants.preferences.brand import brand_css as brand_text
 from tenants.preferences.selectors import get_preferences
 from workspace.forms import ProfileForm
@@ -23,23 +24,43 @@ PAGE_SIZE = 25
 
 
 @require_safe
-@member_required
+@requires("team.view")
 @vary_on_headers("HX-Request", "HX-Target")
 def team_list(request: MemberRequest) -> HttpResponse:
     """The workspace's people: searched, sorted, page by page."""
     query = request.GET.get("q", "").strip()
     sort = request.GET.get("sort", "") if request.GET.get("sort") in SORTS else "name"
-    people = page_of_people(query=query, sort=sort, page=request.GET.get("page"), size=PAGE_SIZE)
+    roles = [(role.name, role.shown_label) for role in list_roles()]
+    role = request.GET.get("role", "") if request.GET.get("role") in dict(roles) else ""
+    status = request.GET.get("status", "") if request.GET.get("status") in STATUSES else ""
+    people = page_of_people(
+        query=query, role=role, status=status, sort=sort, page=request.GET.get("page"), size=PAGE_SIZE
+    )
+    is_fragment = request.headers.get("HX-Target") == "rows"
     context = {
         "page_obj": people,
-        "total": Person.objects.count(),
+        "statuses": _status_filters(count_people_by_status(query=query, role=role), status),
+        "roles": [("", _("Any role")), *roles],
         "q": query,
+        "role": role,
+        "status": status,
         "sort": sort,
         "label": _("Team"),
         "rows_url": request.path,
+        "is_fragment": is_fragment,
     }
-    fragment = "#rows" if request.headers.get("HX-Target") == "rows" else ""
-    return render(request, f"workspace/team_list.html{fragment}", context)
+    if not is_fragment:
+        context["total"] = list_people().count()
+    return render(request, f"workspace/team_list.html{'#rows' if is_fragment else ''}", context)
+
+
+def _status_filters(counts: dict[str, int], current: str) -> list[dict[str, Any]]:
+    shown = [("", _("All")), *((status, show_status(status).label) for status in STATUSES)]
+    return [
+        {"value": value, "label": label, "count": counts[value], "current": value == current}
+        for value, label in shown
+        if not value or counts[value] or value == current
+    ]
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -73,16 +94,18 @@ def profile(request: MemberRequest) -> HttpResponse:
 def workspace_search(request: MemberRequest) -> HttpResponse:
     """What the command palette finds: pages and people."""
     query = request.GET.get("q", "").strip()
-    pages = [
-        PaletteEntry(_("Dashboard"), reverse("dashboard"), icon="layout-dashboard"),
-        PaletteEntry(_("Team"), reverse("team_list"), icon="users"),
-        PaletteEntry(_("Your profile"), reverse("profile"), icon="user-circle"),
-    ]
+    pages = [PaletteEntry(_("Dashboard"), reverse("dashboard"), icon="layout-dashboard")]
+    if request.can("team.view"):
+        pages.append(PaletteEntry(_("Team"), reverse("team_list"), icon="users"))
+    if request.can("role.manage"):
+        pages.append(PaletteEntry(_("Roles"), reverse("role_list"), icon="shield-lock"))
+    if request.can("webhook.manage"):
+        pages.append(PaletteEntry(_("Webhooks"), reverse("webhook_list"), icon="webhook"))
+    pages.append(PaletteEntry(_("Your profile"), reverse("profile"), icon="user-circle"))
     groups = [PaletteGroup(_("Pages"), [page for page in pages if query.lower() in page.label.lower()])]
-    if query:
-        team = reverse("team_list")
+    if query and request.can("team.view"):
         people = [
-            PaletteEntry(person.name, f"{team}?{urlencode({'q': person.email})}", icon="user-circle", note=person.email)
+            PaletteEntry(person.name, reverse("person_detail", args=[person.pk]), icon="user-circle", note=person.email)
             for person in list_people(query=query)[:8]
         ]
         groups.append(PaletteGroup(_("People"), people))

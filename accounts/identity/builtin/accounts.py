@@ -1,14 +1,13 @@
 """Signing in at the built-in issuer with e-mail address and password."""
 
-from typing import Any
 from uuid import UUID
 
 from django.conf import settings
 from django.contrib.auth.backends import BaseBackend
 from django.contrib.auth.hashers import PBKDF2PasswordHasher
-from django.http import HttpRequest
 
-from accounts.identity.models import Account
+from accounts.identity.builtin.attempts import count_attempt, forget_failures, note_failure
+from accounts.identity.models import Account, AttemptCounter
 
 
 class PasswordHasher(PBKDF2PasswordHasher):
@@ -25,18 +24,36 @@ class ClientSecretHasher(PBKDF2PasswordHasher):
 
 
 class AccountBackend(BaseBackend):
-    """Finds the account; a wrong address takes as long as a wrong password."""
-
-    def authenticate(
-        self, request: HttpRequest | None, email: str | None = None, password: str | None = None, **kwargs: Any
-    ) -> Account | None:
-        if email is None or password is None:
-            return None
-        account = Account.objects.filter(email=email.strip().lower()).first()
-        if account is None:
-            Account().set_password(password)
-            return None
-        return account if account.check_password(password) and account.is_active else None
+    """Finds the account of a session at the issuer. Who may begin one stands in `check_password`."""
 
     def get_user(self, user_id: UUID) -> Account | None:
         return Account.objects.filter(pk=user_id, is_active=True).first()
+
+
+def check_password(*, email: str, password: str, device: str) -> Account | None:
+    """Return the account whose address and password these are, or None; a wrong address takes as long as a wrong password.
+
+    Raises SignInLocked when too much was tried at this address, whether or not somebody has it.
+    """
+    email = email.strip().lower()
+    account = Account.objects.filter(email=email).first()
+    subject = str(account.pk) if account else ""
+    counter = count_attempt(kind=AttemptCounter.Kind.PASSWORD, email=email, subject=subject, device=device)
+    if account is None:
+        Account().set_password(password)
+    elif account.check_password(password) and account.is_active:
+        forget_failures(counter)
+        return account
+    note_failure(counter)
+    return None
+
+
+def check_own_password(account: Account, password: str) -> bool:
+    """Say whether this is the password of somebody who is signed in. Raises SignInLocked.
+
+    What they try is counted apart: nobody else can lock them out of it, and they lock nobody's sign-in.
+    """
+    counter = count_attempt(kind=AttemptCounter.Kind.PROOF, email=account.email, subject=str(account.pk))
+    right = account.check_password(password)
+    (forget_failures if right else note_failure)(counter)
+    return right

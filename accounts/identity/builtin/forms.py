@@ -1,12 +1,14 @@
 from typing import Any
 
 from django import forms
-from django.contrib import auth
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 from oauth2_provider.views.device import DeviceGrantForm
 
+from accounts.identity.builtin.accounts import check_password
+from accounts.identity.builtin.attempts import SignInLocked
+from accounts.identity.builtin.devices import device_of
 from accounts.identity.models import Account
 
 
@@ -24,13 +26,55 @@ class SignInForm(forms.Form):
     def clean(self) -> dict[str, Any]:
         values = super().clean() or {}
         if "email" in values and "password" in values:
-            account = auth.authenticate(self.request, email=values["email"], password=values["password"])
-            if not isinstance(account, Account):
-                raise ValidationError(
-                    _("E-mail address and password do not match. Check both and try again."), code="no_match"
-                )
-            self.account = account
+            self.account = self._checked(**values)
         return values
+
+    def _checked(self, email: str, password: str) -> Account:
+        try:
+            account = check_password(email=email, password=password, device=device_of(self.request, email.lower()))
+        except SignInLocked as locked:
+            said = _("Too many attempts failed. Try again in %(minutes)s minutes, or set another password by mail.")
+            raise ValidationError(said, code="locked", params=dict(locked.facts)) from None
+        if account is None:
+            said = _("E-mail address and password do not match. Check both and try again.")
+            raise ValidationError(said, code="no_match")
+        return account
+
+
+class SecondStepForm(forms.Form):
+    """A code of the app, or a recovery code, for the sign-in that this very page belongs to."""
+
+    code = forms.CharField(label=_("Code"), max_length=40, widget=forms.TextInput)
+    tab = forms.CharField(max_length=40, required=False, widget=forms.HiddenInput)
+
+
+class ProofForm(forms.Form):
+    """A code of somebody who is signed in."""
+
+    code = forms.CharField(
+        label=_("Code"), max_length=40, help_text=_("From your authenticator app, or a recovery code.")
+    )
+
+
+class AuthenticatorForm(forms.Form):
+    """The first code of an app, with what the page was drawn from."""
+
+    code = forms.CharField(label=_("Code"), max_length=12, help_text=_("The six digits that the app shows now."))
+    set_up = forms.CharField(max_length=2000, required=False, widget=forms.HiddenInput)
+    tab = forms.CharField(max_length=40, required=False, widget=forms.HiddenInput)
+
+
+class OwnAuthenticatorForm(AuthenticatorForm):
+    """The same, from somebody who proves that the account is theirs."""
+
+    password = forms.CharField(label=_("Your password now"), strip=False, max_length=4096, widget=forms.PasswordInput)
+    field_order = ("code", "password")
+
+
+class ForgotForm(forms.Form):
+    """Whose password it is."""
+
+    email = forms.EmailField(label=_("E-mail"), widget=forms.EmailInput)
 
 
 class PasswordForm(forms.Form):
@@ -52,6 +96,13 @@ class PasswordForm(forms.Form):
         if values.get("password") != values.get("password_again"):
             self.add_error("password_again", _("The two passwords differ."))
         return values
+
+
+class ChangePasswordForm(PasswordForm):
+    """The same, from somebody who knows the old one."""
+
+    old = forms.CharField(label=_("Your password now"), strip=False, max_length=4096, widget=forms.PasswordInput)
+    field_order = ("old", "password", "password_again")
 
 
 class CodeForm(DeviceGrantForm):  # type: ignore[misc]

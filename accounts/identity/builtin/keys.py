@@ -3,24 +3,28 @@
 import base64
 import hashlib
 import json
+from datetime import datetime
 from typing import cast
 
 import jwt
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
+from django.utils import timezone
 
 from accounts.identity.models import SigningKey
 
 KEY_BITS = 2048
 
 
-def make_key() -> SigningKey:
-    """Make a key pair that signs from now on."""
+def make_key(*, active_from: datetime | None = None) -> SigningKey:
+    """Make a key pair that signs from a moment on, or at once."""
     private = rsa.generate_private_key(public_exponent=65537, key_size=KEY_BITS)
     pem = private.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     ).decode()
-    return SigningKey.objects.create(kid=_thumbprint(private), private_pem=pem)
+    return SigningKey.objects.create(
+        kid=_thumbprint(private), private_pem=pem, active_from=active_from or timezone.now()
+    )
 
 
 def public_jwk(key: SigningKey) -> dict[str, object]:

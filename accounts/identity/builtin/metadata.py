@@ -10,6 +10,7 @@ from oauth2_provider.views import ConnectDiscoveryInfoView, DeviceAuthorizationV
 
 from accounts.identity.addresses import origin
 from accounts.identity.builtin import keys
+from accounts.identity.builtin.halfway import PASSWORD_ALONE, WITH_CODE
 from accounts.identity.models import SigningKey
 
 KEYS_FRESH_S = 300
@@ -27,6 +28,7 @@ class DiscoveryView(ConnectDiscoveryInfoView):  # type: ignore[misc]
         document = json.loads(super().get(request, *args, **kwargs).content)
         document |= {field: f"{origin()}{reverse(name)}" for field, name in MORE_ENDPOINTS.items()}
         document["id_token_signing_alg_values_supported"] = ["RS256"]
+        document["acr_values_supported"] = [PASSWORD_ALONE, WITH_CODE]
         return _public(document)
 
 

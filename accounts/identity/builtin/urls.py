@@ -4,7 +4,7 @@ from django.urls import include, path
 from django.views.decorators.cache import never_cache
 from oauth2_provider import views as oauth
 
-from accounts.identity.builtin import endpoints, metadata, views
+from accounts.identity.builtin import endpoints, metadata, sign_in, views
 
 oauth_urls = [
     # asks nothing, since the pages' client is ours; what it shows are requests that cannot be answered
@@ -30,7 +30,10 @@ oauth_urls = [
 ]
 
 urlpatterns = [
-    path("sign-in/", views.sign_in, name="sign_in"),
+    path("sign-in/", sign_in.sign_in, name="sign_in"),
+    path("sign-in/code/", sign_in.sign_in_code, name="sign_in_code"),
+    path("sign-in/set-up/", sign_in.sign_in_set_up, name="sign_in_set_up"),
+    path("forgot-password/", views.forgot_password, name="forgot_password"),
     path("set-password/<str:token>/", views.set_password, name="set_password"),
     path("", include((oauth_urls, "oauth2_provider"))),
 ]

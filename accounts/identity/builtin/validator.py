@@ -6,6 +6,8 @@ from oauth2_provider.utils import jwk_from_pem
 
 from accounts.identity.models import SigningKey
 
+SESSION = "session"
+
 
 class RealmValidator(OAuth2Validator):  # type: ignore[misc]
     """django-oauth-toolkit's rules, with the realm's own keys and without disabled people."""
@@ -14,12 +16,22 @@ class RealmValidator(OAuth2Validator):  # type: ignore[misc]
 
     def get_additional_claims(self, request: Any) -> dict[str, Any]:
         account = request.user
+        told = getattr(
+            request, "claims", None
+        )  # what the code was bought with; at other times a program may have sent it
+        session = told.get(SESSION, {}) if isinstance(told, dict) else {}
         return {
+            **session,
             "email": account.email,
             "email_verified": True,
             "name": account.name,
             "preferred_username": account.email,
         }
+
+    def _create_authorization_code(self, request: Any, code: Any, expires: Any = None) -> Any:
+        """Let the code remember the issuer's session, which the token endpoint does not see."""
+        request.claims = {SESSION: request.user.session_claims}
+        return super()._create_authorization_code(request, code, expires)
 
     def validate_jwt_bearer_token(self, token: str, scopes: Any, request: Any) -> bool:
         """Treat what starts like a JWT as an access token; an ID token is no credential."""

@@ -1,38 +1,41 @@
 """manage.py import_tenant"""
 
 import sys
-from argparse import ArgumentParser, RawDescriptionHelpFormatter
+from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
 from archives.management.restored import report_restored
 from archives.management.taking import STDOUT
 from archives.services.imports import import_archive
 from core.actors import SYSTEM
-from core.errors import PlexicaError
-from tenants.management.following import add_following_arguments, follow, sentence
+from core.commands import TeachingCommand
+from tenants.management.following import add_following_arguments, follow
 from tenants.models import Operation
 
+DESCRIPTION = """\
+Makes a new tenant of an archive that export_tenant wrote: rows, files, members with their passwords. The archive is
+checked before anything is made; one that is damaged, was tampered with, or is of a version that this installation never
+had is refused. Links, sessions and tokens do not travel: people sign in again.
+"""
+EPILOG = """\
+examples
+  manage.py import_tenant acme.tar.gz
+  manage.py import_tenant acme.tar.gz --slug acme-copy --name 'Acme (copy)'
+  age -d -i KEY acme.age | manage.py import_tenant -
 
-class Command(BaseCommand):
-    help = (
-        "Makes a new tenant of an archive that export_tenant wrote: rows, files, members with their passwords. The"
-        " archive is checked before anything is made; one that is damaged, was tampered with, or is of a version that"
-        " this installation never had is refused. Links, sessions and tokens do not travel: people sign in again. Exit"
-        " code 1 if it fails; nothing is left then."
-    )
-    examples = (
-        "examples:\n"
-        "  manage.py import_tenant acme.tar.gz\n"
-        "  manage.py import_tenant acme.tar.gz --slug acme-copy --name 'Acme (copy)'\n"
-        "  age -d -i KEY acme.age | manage.py import_tenant -"
-    )
+exit codes
+  0  made      1  refused or failed, and nothing is left; or it still goes on when --timeout is over
+"""
+
+
+class Command(TeachingCommand):
+    help = DESCRIPTION
+    epilog = EPILOG
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.formatter_class = RawDescriptionHelpFormatter
-        parser.epilog = self.examples
         parser.add_argument("file", help="the archive; - is standard input")
         parser.add_argument("--slug", default="", help="its new slug (default: the one it had)")
         parser.add_argument("--name", default="", help="its new name (default: the one it had)")
@@ -42,10 +45,7 @@ class Command(BaseCommand):
         add_following_arguments(parser)
 
     def handle(self, *args: Any, **options: Any) -> None:
-        try:
-            operation = self._import(options)
-        except PlexicaError as error:
-            raise CommandError(sentence(error)) from None
+        operation = self._import(options)
         operation = follow(operation.pk, here=options["here"], timeout_s=options["timeout"], quiet=options["json"])
         report_restored(self, operation, verb="imported", as_json=options["json"])
 

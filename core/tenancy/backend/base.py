@@ -7,25 +7,29 @@ the pool. A forgotten value costs one round trip; a wrong one would show a tenan
 OPTIONS of our own:
     owner_role           everything runs under this role, whatever the tenant (the `ops` alias: px_owner)
     transaction_pooling  PgBouncer in transaction mode: SET LOCAL, and tenants' statements only inside transactions
+    paths_a_connection   one from the pool that has been on more search paths is replaced: a PostgreSQL backend keeps
+                         what it learned of a schema for good
 """
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from django.db.backends.postgresql.base import Cursor as DjangoCursor
 from django.db.backends.postgresql.base import ServerSideCursor as DjangoServerSideCursor
 from django_tenants.postgresql_backend.base import DatabaseWrapper as TenantsDatabaseWrapper
+from psycopg import Connection, sql
 from psycopg import OperationalError as PsycopgOperationalError
-from psycopg import sql
-from psycopg.errors import error_from_result
 from psycopg.pq import ConnStatus, ExecStatus, TransactionStatus
 
 from core.tenancy import context, login
+from core.tenancy.backend.plain import PlainStatements, obeyed
 from core.tenancy.names import PUBLIC_SCHEMA, identifier
 from core.tenancy.statements import check_statement
 
+_paths: "WeakKeyDictionary[Connection[Any], set[str]]" = WeakKeyDictionary()  # where a connection has been
 State = tuple[str | None, str]  # role (None: the login itself), search path
 
 
@@ -67,7 +71,7 @@ class TenancyServerSideCursor(_TenancyCursor, DjangoServerSideCursor):
     """Named cursor (`QuerySet.iterator`) that follows the tenant."""
 
 
-class DatabaseWrapper(TenantsDatabaseWrapper):
+class DatabaseWrapper(PlainStatements, TenantsDatabaseWrapper):
     """PostgreSQL, with the current tenant's role and search path."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -161,15 +165,21 @@ class DatabaseWrapper(TenantsDatabaseWrapper):
         statement = _statement_for(state, local)
         self._applied = None
         connection = self.connection
-        if connection.autocommit or connection.info.transaction_status == TransactionStatus.INTRANS:
-            # as libpq sends it: a cursor of psycopg costs more than PostgreSQL takes to obey
-            result = connection.pgconn.exec_(statement)
-            if result.status != ExecStatus.COMMAND_OK:
-                raise error_from_result(result, encoding="utf-8")
-        else:  # psycopg has to begin the transaction first
-            with connection.cursor() as cursor:
-                cursor.execute(statement)
+        _paths.setdefault(connection, set()).add(state[1])
+        if self._has_to_begin():
+            if connection.isolation_level is not None:  # psycopg knows how to begin then
+                with connection.cursor() as cursor:
+                    cursor.execute(statement)
+                self._applied = state
+                return
+            statement = b"BEGIN; " + statement  # one round trip, not two
+        # a cursor of psycopg costs more than PostgreSQL takes to obey
+        obeyed(connection.pgconn, connection.pgconn.exec_(statement))
         self._applied = state
+
+    def _has_to_begin(self) -> bool:
+        connection = self.connection
+        return not connection.autocommit and connection.info.transaction_status == TransactionStatus.IDLE
 
     def _in_failed_transaction(self) -> bool:
         """In a failed transaction every statement fails anyway, and SET with them."""
@@ -200,6 +210,8 @@ class DatabaseWrapper(TenantsDatabaseWrapper):
     def _greet(self, connection: Any) -> bool:
         """Say whether the connection is alive, and leave it in the current context's role and path."""
         wanted = None if self._own_options.get("transaction_pooling") else self.wanted_state()
+        if wanted:
+            _paths.setdefault(connection, set()).add(wanted[1])
         try:
             result = connection.pgconn.exec_(_statement_for(wanted, False) if wanted else b"")
         except PsycopgOperationalError:
@@ -221,6 +233,9 @@ class DatabaseWrapper(TenantsDatabaseWrapper):
 
     def _close(self) -> Any:
         self.forget()
+        most = self._own_options.get("paths_a_connection")
+        if most and self.pool and self.connection is not None and len(_paths.get(self.connection, ())) > most:
+            self.connection.close()  # the pool makes another one
         return super()._close()
 
     def rollback(self) -> None:

@@ -107,15 +107,19 @@ def number(value: float | Decimal | None) -> str:
 
 @register.filter
 def took(duration_s: float | None) -> str:
-    """How long something took: 0.3 s, 41 s, 2 min 5 s."""
+    """How long something took, or waits: 0.3 s, 41 s, 2 min 5 s, 3 h 10 min, 2 d 4 h."""
     if duration_s is None:
         return ""
     if duration_s < 10:
         return _("%(seconds)s s") % {"seconds": formats.number_format(round(duration_s, 1), decimal_pos=1)}
     if round(duration_s) < _MINUTE:
         return _("%(seconds)s s") % {"seconds": round(duration_s)}
-    minutes, seconds = divmod(round(duration_s), _MINUTE)
-    return _("%(minutes)d min %(seconds)d s") % {"minutes": minutes, "seconds": seconds}
+    whole = round(duration_s)
+    if whole < _HOUR:
+        return _("%(minutes)d min %(seconds)d s") % {"minutes": whole // _MINUTE, "seconds": whole % _MINUTE}
+    if whole < _DAY:
+        return _("%(hours)d h %(minutes)d min") % {"hours": whole // _HOUR, "minutes": whole % _HOUR // _MINUTE}
+    return _("%(days)d d %(hours)d h") % {"days": whole // _DAY, "hours": whole % _DAY // _HOUR}
 
 
 @register.filter

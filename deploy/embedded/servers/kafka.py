@@ -5,12 +5,13 @@ import struct
 import subprocess
 from pathlib import Path
 
-from deploy.embedded.downloads import cached, fetch_jars, java
+from deploy.embedded.downloads import JAVA_OPTIONS, cached, fetch_jars, java
 from deploy.embedded.errors import StackError
 from deploy.embedded.servers.base import Command, Server, environment
 
 VERSION = "4.1.1"
 ARTIFACTS = [f"org.apache.kafka:kafka_2.13:{VERSION}", "org.slf4j:slf4j-simple:1.7.36"]
+TOPIC = "plexica.events"
 CLUSTER_ID = "cGxleGljYS1lbWJlZGRlZA"
 PROBE_TIMEOUT_S = 3
 API_VERSIONS = 18  # the number of the protocol's first question
@@ -92,11 +93,11 @@ class Kafka(Server):
         return None if (number, error_code) == (4711, 0) else f"error {error_code}"
 
     def settings(self) -> dict[str, str]:
-        return {"PLEXICA_KAFKA_SERVERS": self.address}
+        return {"PLEXICA_BUS_URL": f"kafka://{self.address}/{TOPIC}"}
 
     def _java_options(self, memory: str) -> list[str]:
         quiet = "-Dorg.slf4j.simpleLogger.showDateTime=true"
-        return [f"-Xmx{memory}", "-XX:+UseSerialGC", quiet, "-cp", self._classpath()]
+        return [f"-Xmx{memory}", *JAVA_OPTIONS, quiet, "-cp", self._classpath()]
 
     def _classpath(self) -> str:
         return str(cached(f"kafka-{VERSION}", lambda folder: fetch_jars(ARTIFACTS, folder)) / "*")

@@ -17,6 +17,9 @@ from storage.adapters.port import Key
 
 MISSING: Final = {"404", "NoSuchBucket", "NoSuchKey", "NotFound", "NoSuchEntity"}
 
+ANSWER_S: Final = 10
+NEW_KEY_S: Final = 60  # SeaweedFS takes longer for a new key the more users it has (ADR 22)
+
 _session_lock = threading.Lock()  # boto3's sessions make one client at a time; the clients serve any thread
 
 
@@ -25,11 +28,11 @@ def _session() -> boto3.Session:
     return boto3.Session()
 
 
-def client_config() -> Config:
+def client_config(answer_s: int = ANSWER_S) -> Config:
     """Return how long a call may take, and how addresses are written."""
     return Config(
         connect_timeout=2,
-        read_timeout=10,
+        read_timeout=answer_s,
         retries={"max_attempts": 1},
         s3={"addressing_style": "path"},
         request_checksum_calculation="when_required",
@@ -37,7 +40,7 @@ def client_config() -> Config:
     )
 
 
-def client_for(service: str, endpoint: str | None, key: Key) -> Any:
+def client_for(service: str, endpoint: str | None, key: Key, answer_s: int = ANSWER_S) -> Any:
     """Return a new client with this key, which any thread may use."""
     with _session_lock:
         return _session().client(
@@ -46,7 +49,7 @@ def client_for(service: str, endpoint: str | None, key: Key) -> Any:
             aws_access_key_id=key.id,
             aws_secret_access_key=key.secret,
             region_name=settings.S3_REGION,
-            config=client_config(),
+            config=client_config(answer_s),
         )
 
 
@@ -84,6 +87,6 @@ def translated() -> Iterator[None]:
 
 
 @cache
-def own_client(service: str, endpoint: str | None, key_id: str, secret: str) -> Any:
+def own_client(service: str, endpoint: str | None, key_id: str, secret: str, answer_s: int = ANSWER_S) -> Any:
     """Return the client with the platform's own key, the same one each time."""
-    return client_for(service, endpoint, Key(key_id, secret))
+    return client_for(service, endpoint, Key(key_id, secret), answer_s)

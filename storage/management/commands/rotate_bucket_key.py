@@ -4,21 +4,28 @@ import json
 from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
 from core.actors import SYSTEM
-from core.errors import PlexicaError
+from core.commands import TeachingCommand
 from storage.keys.services import ensure_key, has_key, rotate_key
 from tenants.models import Tenant
 from tenants.selectors import get_tenant
 
+DESCRIPTION = """\
+Replaces the key to a tenant's bucket: after a leak, or from time to time. Every process uses the new one from its next
+call on; transfers under way break off. With --missing it makes keys for tenants that have none, and may be repeated.
+"""
+EPILOG = """\
+examples
+  manage.py rotate_bucket_key acme-corp
+  manage.py rotate_bucket_key --missing      after a database was restored, for example
+"""
 
-class Command(BaseCommand):
-    help = (
-        "Replaces the key to a tenant's bucket: after a leak, or from time to time. Every process uses the new one from"
-        " its next call on; transfers under way break off. --missing makes keys for tenants that have none, and may be"
-        " repeated."
-    )
+
+class Command(TeachingCommand):
+    help = DESCRIPTION
+    epilog = EPILOG
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("slug", nargs="?")
@@ -29,10 +36,7 @@ class Command(BaseCommand):
         slug, missing = options["slug"], options["missing"]
         if bool(slug) == missing:
             raise CommandError("Name one tenant, or give --missing.")
-        try:
-            done = self._make_missing() if missing else self._rotate(get_tenant(slug))
-        except PlexicaError as error:
-            raise CommandError(f"{error.title}. {error}") from None
+        done = self._make_missing() if missing else self._rotate(get_tenant(slug))
         if options["json"]:
             self.stdout.write(json.dumps({"tenants": done}))
         else:

@@ -1,11 +1,12 @@
 """manage.py check_migrations"""
 
 import json
-from argparse import ArgumentParser, RawDescriptionHelpFormatter
+from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
+from core.commands import TeachingCommand
 from tenants.fleet.released import RELEASED, find_new_hazards, write_released
 
 DESCRIPTION = """\
@@ -14,6 +15,10 @@ or renamed columns and tables, NOT NULL without a default of the database, index
 Needs no database. Part of bin/check; `migrate_fleet --plan` shows the same for what would run.
 """
 EPILOG = """\
+examples
+  manage.py check_migrations                what is new and dangerous
+  manage.py check_migrations --release      what there is has been released: written down
+
 Say that you know in the migration itself:
 
   class Migration(migrations.Migration):
@@ -26,14 +31,9 @@ exit codes
 """
 
 
-class Command(BaseCommand):
+class Command(TeachingCommand):
     help = DESCRIPTION
-    requires_system_checks: list[str] = []
-
-    def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> Any:
-        return super().create_parser(
-            prog_name, subcommand, epilog=EPILOG, formatter_class=RawDescriptionHelpFormatter, **kwargs
-        )
+    epilog = EPILOG
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--release", action="store_true", help=f"write all migrations into {RELEASED.name}")

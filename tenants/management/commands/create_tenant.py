@@ -3,23 +3,35 @@
 from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
 from core.actors import SYSTEM
-from core.errors import PlexicaError
+from core.commands import TeachingCommand
 from tenants.directory import address_of
-from tenants.management.following import add_following_arguments, explain_stuck, follow, print_json, sentence
+from tenants.management.following import add_following_arguments, explain_stuck, follow, print_json
 from tenants.models import Operation
 from tenants.services.operations import ADOPT, CLEAN
 from tenants.services.provisioning import request_tenant
 
+DESCRIPTION = """\
+Sets up a tenant: address, schema and role, settings, realm, bucket, first admin, who is sent a link. The operations
+worker does it while this command shows the steps; with --here it is done by this process. If something exists already
+under the tenant's names, a schema or an address for example, it stops and asks: --adopt or --clean answer beforehand.
+"""
+EPILOG = """\
+examples
+  manage.py create_tenant acme-corp --admin-email ada@acme.example
+  manage.py create_tenant acme-corp --admin-email ada@acme.example --name 'Acme' --language it --time-zone Europe/Rome
+  manage.py create_tenant acme-corp --admin-email ada@acme.example --here --json      without a worker, for scripts
 
-class Command(BaseCommand):
-    help = (
-        "Sets up a tenant: address, schema and role, settings, realm, bucket, first admin. The operations worker does it"
-        " while this command shows the steps; with --here it is done by this process. Exit code 1 if it fails; nothing is"
-        " left then."
-    )
+exit codes
+  0  ready      1  it failed, and nothing is left; or it still goes on when --timeout is over
+"""
+
+
+class Command(TeachingCommand):
+    help = DESCRIPTION
+    epilog = EPILOG
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("slug", help="3-48 of a-z, 0-9 and -, for example acme-corp")
@@ -38,19 +50,16 @@ class Command(BaseCommand):
         add_following_arguments(parser)
 
     def handle(self, *args: Any, **options: Any) -> None:
-        try:
-            operation = request_tenant(
-                slug=options["slug"],
-                name=options["name"] or options["slug"].replace("-", " ").title(),
-                admin_email=options["admin_email"],
-                admin_name=options["admin_name"],
-                language=options["language"],
-                time_zone=options["time_zone"],
-                leftovers=options["leftovers"],
-                actor=SYSTEM,
-            )
-        except PlexicaError as error:
-            raise CommandError(sentence(error)) from None
+        operation = request_tenant(
+            slug=options["slug"],
+            name=options["name"] or options["slug"].replace("-", " ").title(),
+            admin_email=options["admin_email"],
+            admin_name=options["admin_name"],
+            language=options["language"],
+            time_zone=options["time_zone"],
+            leftovers=options["leftovers"],
+            actor=SYSTEM,
+        )
         operation = follow(operation.pk, here=options["here"], timeout_s=options["timeout"], quiet=options["json"])
         self._report(operation, as_json=options["json"])
 

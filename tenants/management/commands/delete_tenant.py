@@ -5,22 +5,34 @@ import sys
 from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
 from core.actors import SYSTEM
-from core.errors import PlexicaError
-from tenants.management.following import add_following_arguments, explain_stuck, follow, print_json, sentence
+from core.commands import TeachingCommand
+from tenants.management.following import add_following_arguments, explain_stuck, follow, print_json
 from tenants.models import Operation, Tenant
 from tenants.selectors import get_tenant
 from tenants.services.deletion import delete_now, request_deletion, undo_deletion
 
+DESCRIPTION = """\
+Deletes a tenant with everything it owns: stopped at once, carried out after the grace period, and proved by looking.
+Until it begins, --undo calls it off. With --now it begins at once, also if it waits already, and this command shows the
+steps.
+"""
+EPILOG = """\
+examples
+  manage.py delete_tenant acme-corp --confirm acme-corp --reason 'Contract ended' --export
+  manage.py delete_tenant acme-corp --undo
+  manage.py delete_tenant acme-corp --confirm acme-corp --reason 'Their request of 3 May' --now
 
-class Command(BaseCommand):
-    help = (
-        "Deletes a tenant with everything it owns: stopped at once, carried out after the grace period, and proved by"
-        " looking. Until it begins, --undo calls it off. With --now it begins at once, also if it waits already, and this"
-        " command shows the steps. Exit code 1 if anything is left."
-    )
+exit codes
+  0  it waits for its time, or it is gone      1  refused, something is left, or it goes on when --timeout is over
+"""
+
+
+class Command(TeachingCommand):
+    help = DESCRIPTION
+    epilog = EPILOG
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("slug")
@@ -33,14 +45,11 @@ class Command(BaseCommand):
         add_following_arguments(parser)
 
     def handle(self, *args: Any, **options: Any) -> None:
-        try:
-            tenant = get_tenant(options["slug"])
-            if options["undo"]:
-                self._undo(tenant, options)
-            else:
-                self._delete(tenant, options)
-        except PlexicaError as error:
-            raise CommandError(sentence(error)) from None
+        tenant = get_tenant(options["slug"])
+        if options["undo"]:
+            self._undo(tenant, options)
+        else:
+            self._delete(tenant, options)
 
     def _undo(self, tenant: Tenant, options: dict[str, Any]) -> None:
         tenant = undo_deletion(tenant_id=tenant.pk, actor=SYSTEM, reason=options["reason"])

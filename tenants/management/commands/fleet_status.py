@@ -1,13 +1,14 @@
 """manage.py fleet_status"""
 
 import json
-from argparse import ArgumentParser, RawDescriptionHelpFormatter
+from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 from rich.console import Console
 from rich.table import Table
 
+from core.commands import TeachingCommand
 from tenants.fleet.status import FleetStatus, GroupStatus, read_status
 from tenants.schemas.repair import repair_script
 
@@ -29,14 +30,9 @@ exit codes
 SHOWN = 20
 
 
-class Command(BaseCommand):
+class Command(TeachingCommand):
     help = DESCRIPTION
-    requires_system_checks: list[str] = []  # they would load every page: most of the time of a check of the fleet
-
-    def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> Any:
-        return super().create_parser(
-            prog_name, subcommand, epilog=EPILOG, formatter_class=RawDescriptionHelpFormatter, **kwargs
-        )
+    epilog = EPILOG
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--repair", action="store_true", help="print SQL that takes the drift away; do not run it")

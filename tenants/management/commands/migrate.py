@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.core.checks import Tags
 from django.core.management.base import CommandError, CommandParser
 from django.core.management.commands.migrate import Command as MigrateCommand
 from django.db import connections
@@ -18,6 +19,8 @@ class Command(MigrateCommand):
         "Migrates the platform's tables over the operations login, applies the grants in public, and brings the template"
         " that new tenants are made from up to date. Tenants' schemas are migrated by `migrate_fleet`."
     )
+
+    requires_system_checks: list[str] = [Tags.models, Tags.database]  # the others load every page
 
     def add_arguments(self, parser: CommandParser) -> None:
         super().add_arguments(parser)

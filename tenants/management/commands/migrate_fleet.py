@@ -3,13 +3,13 @@
 import json
 import signal
 import sys
-from argparse import ArgumentParser, RawDescriptionHelpFormatter
+from argparse import ArgumentParser, ArgumentTypeError
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 from rich.console import Console
 
-from core.errors import PlexicaError
+from core.commands import TeachingCommand, seconds, whole_number
 from tenants.fleet.engine import FleetBusy, Outcome, migrate_fleet, plan_fleet
 from tenants.fleet.models import TenantRecord
 from tenants.fleet.plans import Plan
@@ -36,68 +36,76 @@ examples
 
 exit codes
   0  everybody is up to date      1  somebody failed, or the run was stopped
-  3  somebody was busy to the end 4  another run is under way            130  ended by a signal
+  2  wrong words                  3  somebody was busy to the end
+  4  another run is under way   130  ended by a signal
 """
 BUSY_LEFT, ANOTHER_RUN, BY_SIGNAL = 3, 4, 130
+A_DAY_S, MOST_LANES = 86_400, 100
 
 
-class Command(BaseCommand):
+class Command(TeachingCommand):
     help = DESCRIPTION
-    requires_system_checks: list[str] = []  # they would load every page: most of the time of a check of the fleet
-
-    def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> Any:
-        return super().create_parser(
-            prog_name, subcommand, epilog=EPILOG, formatter_class=RawDescriptionHelpFormatter, **kwargs
-        )
+    epilog = EPILOG
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         usual = Options()
         parser.add_argument("--plan", action="store_true", help="show what would run where; change nothing")
         parser.add_argument(
             "--canary",
-            default=str(usual.canary),
+            type=_canary,
+            default=usual.canary,
             metavar="N|SLUG,...",
             help="how many tenants go first, or which (default: 1; 0: none)",
         )
         parser.add_argument(
-            "--pause", type=float, default=0.0, metavar="SECONDS", help="wait this long behind the canaries"
+            "--pause",
+            type=seconds(most=A_DAY_S),
+            default=0.0,
+            metavar="SECONDS",
+            help="wait this long behind the canaries",
         )
         parser.add_argument(
-            "--concurrency", type=int, default=usual.concurrency, metavar="N", help="tenants at a time (4)"
+            "--concurrency",
+            type=whole_number(least=1, most=MOST_LANES),
+            default=usual.concurrency,
+            metavar="N",
+            help=f"tenants at a time (4; at most {MOST_LANES})",
         )
         parser.add_argument(
             "--lock-timeout",
-            type=float,
+            type=seconds(least=0.01, most=A_DAY_S),
             default=usual.lock_timeout_s,
             metavar="SECONDS",
             help="longest wait for a tenant's locks, and so the longest that its people wait behind it (0.5)",
         )
         parser.add_argument(
             "--patience",
-            type=float,
+            type=seconds(most=A_DAY_S),
             default=usual.patience_s,
             metavar="SECONDS",
             help="how long a busy tenant is tried again (60)",
         )
         parser.add_argument(
-            "--stop-after", type=int, default=usual.stop_after, metavar="N", help="end after N failures (5; 0: never)"
+            "--stop-after",
+            type=whole_number(least=0, most=1_000_000),
+            default=usual.stop_after,
+            metavar="N",
+            help="end after N failures (5; 0: never)",
         )
-        parser.add_argument("--only", default="", metavar="SLUG,...", help="these tenants alone")
+        parser.add_argument("--only", type=_slugs, default=(), metavar="SLUG,...", help="these tenants alone")
         parser.add_argument("--retry-failed", action="store_true", help="only who was not migrated by the last run")
         parser.add_argument("--json", action="store_true", help="print one JSON object at the end")
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
             if options["plan"]:
-                self._show_plan(_slugs(options["only"]), as_json=options["json"])
+                self._show_plan(options["only"], as_json=options["json"])
             else:
                 self._migrate(options)
         except TemplateMissing as error:
             raise CommandError(str(error)) from None
         except FleetBusy as error:
             raise CommandError(f"{error}: wait for its end.", returncode=ANOTHER_RUN) from None
-        except PlexicaError as error:
-            raise CommandError(str(error)) from None
 
     def _migrate(self, options: dict[str, Any]) -> None:
         console = Console(stderr=options["json"], file=None if options["json"] else self._out())
@@ -153,21 +161,28 @@ class Command(BaseCommand):
 
 
 def _chosen(options: dict[str, Any]) -> Options:
-    canary = options["canary"]
     return Options(
-        canary=int(canary) if canary.isdigit() else _slugs(canary),
+        canary=options["canary"],
         pause_s=options["pause"],
         concurrency=options["concurrency"],
         lock_timeout_s=options["lock_timeout"],
         patience_s=options["patience"],
         stop_after=options["stop_after"],
-        only=_slugs(options["only"]),
+        only=options["only"],
         retry_failed=options["retry_failed"],
     )
 
 
+def _canary(text: str) -> int | tuple[str, ...]:
+    return int(text) if text.isdecimal() else _slugs(text)
+
+
 def _slugs(text: str) -> tuple[str, ...]:
-    return tuple(slug.strip() for slug in text.split(",") if slug.strip())
+    """An empty list is refused: it would mean everybody."""
+    slugs = tuple(slug.strip() for slug in text.split(",") if slug.strip())
+    if not slugs:
+        raise ArgumentTypeError(f"{text!r} names no tenant")
+    return slugs
 
 
 def _as_json(outcome: Outcome) -> dict[str, Any]:

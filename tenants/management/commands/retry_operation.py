@@ -4,22 +4,34 @@ from argparse import ArgumentParser
 from typing import Any
 from uuid import UUID
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
 from core.actors import SYSTEM
-from core.errors import PlexicaError
-from tenants.management.following import add_following_arguments, explain_stuck, follow, print_json, sentence
+from core.commands import TeachingCommand
+from tenants.management.following import add_following_arguments, explain_stuck, follow, print_json
 from tenants.models import Operation
 from tenants.selectors import get_operation, get_tenant, latest_operation
 from tenants.services.answers import give_up_operation, retry_operation
 from tenants.services.operations import ADOPT, CLEAN
 
+DESCRIPTION = """\
+Lets a stuck operation go on where it stopped, forward or undoing. One that stopped because something carries the
+tenant's names looks again, or takes --adopt or --clean.
+"""
+EPILOG = """\
+examples
+  manage.py retry_operation acme-corp                                 the tenant's last operation
+  manage.py retry_operation acme-corp --clean                         remove what was found under its names
+  manage.py retry_operation acme-corp --give-up --reason 'Not paid'   undo what was made
 
-class Command(BaseCommand):
-    help = (
-        "Lets a stuck operation go on where it stopped, forward or undoing. One that stopped because something carries the"
-        " tenant's names looks again, or takes --adopt or --clean. Exit code 1 unless it ends."
-    )
+exit codes
+  0  it ended      1  it is stuck again, failed, or goes on when --timeout is over
+"""
+
+
+class Command(TeachingCommand):
+    help = DESCRIPTION
+    epilog = EPILOG
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("operation", help="the operation's id, or the tenant's slug")
@@ -39,14 +51,11 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         said = {"actor": SYSTEM, "reason": options["reason"]}
-        try:
-            operation_id = self._find(options["operation"])
-            if options["give_up"]:
-                give_up_operation(operation_id=operation_id, **said)
-            else:
-                retry_operation(operation_id=operation_id, leftovers=options["leftovers"], **said)
-        except PlexicaError as error:
-            raise CommandError(sentence(error)) from None
+        operation_id = self._find(options["operation"])
+        if options["give_up"]:
+            give_up_operation(operation_id=operation_id, **said)
+        else:
+            retry_operation(operation_id=operation_id, leftovers=options["leftovers"], **said)
         operation = follow(operation_id, here=options["here"], timeout_s=options["timeout"], quiet=options["json"])
         if options["json"]:
             print_json(self, operation)

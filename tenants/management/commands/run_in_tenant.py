@@ -2,13 +2,14 @@
 
 import json
 import time
-from argparse import REMAINDER, ArgumentParser, RawDescriptionHelpFormatter
+from argparse import REMAINDER, ArgumentParser
 from io import StringIO
 from typing import Any
 
 from django.core.management import call_command, get_commands
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
+from core.commands import TeachingCommand
 from core.errors import PlexicaError
 from core.tenancy import enter
 from tenants.models import Tenant
@@ -35,13 +36,9 @@ NOT_INSIDE = {
 }  # fmt: skip
 
 
-class Command(BaseCommand):
+class Command(TeachingCommand):
     help = DESCRIPTION
-
-    def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> Any:
-        return super().create_parser(
-            prog_name, subcommand, epilog=EPILOG, formatter_class=RawDescriptionHelpFormatter, **kwargs
-        )
+    epilog = EPILOG
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--all", action="store_true", help="in every active tenant, one after the other")

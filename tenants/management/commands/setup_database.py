@@ -4,10 +4,22 @@ from urllib.parse import unquote, urlsplit
 
 import psycopg
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 from psycopg import sql
 
+from core.commands import TeachingCommand
 from core.tenancy.names import APP_ROLE, OPS_ROLE, OWNER_ROLE
+
+DESCRIPTION = """\
+Makes the database and its three roles (px_owner, px_app, px_ops) with a superuser's login, and takes from PUBLIC what
+tenants must not do. The roles get the passwords of PLEXICA_DATABASE_URL and PLEXICA_DATABASE_OPS_URL. Safe to repeat.
+"""
+EPILOG = """\
+example
+  PLEXICA_DATABASE_ADMIN_URL=postgresql://postgres:SECRET@db:5432/postgres manage.py setup_database
+
+Run `migrate` next. The superuser's login is needed by nothing else.
+"""
 
 # What the wall needs besides roles: nobody but the owner and px_ops may change settings by a function, run DO blocks, or
 # make temporary tables or large objects (a role that owns one can't be dropped), and nobody makes anything in public.
@@ -34,12 +46,9 @@ ALTER ROLE px_ops IN DATABASE {database} SET TimeZone = 'UTC';
 """
 
 
-class Command(BaseCommand):
-    help = (
-        "Makes the database and its three roles (px_owner, px_app, px_ops) with a superuser's login from"
-        " PLEXICA_DATABASE_ADMIN_URL, and takes from PUBLIC what tenants must not do. Safe to repeat; run `migrate` next."
-    )
-    requires_system_checks: list[str] = []
+class Command(TeachingCommand):
+    help = DESCRIPTION
+    epilog = EPILOG
 
     def handle(self, *args: object, **options: object) -> None:
         if not settings.DATABASE_ADMIN_URL:

@@ -3,15 +3,16 @@
 import code
 import json
 import sys
-from argparse import ArgumentParser, RawDescriptionHelpFormatter
+from argparse import ArgumentParser
 from contextlib import redirect_stdout
 from io import StringIO
 from typing import Any
 
 from django.apps import apps
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 from django.db import transaction
 
+from core.commands import TeachingCommand
 from core.errors import PlexicaError
 from core.tenancy import enter
 from core.tenancy.router import tenant_labels
@@ -34,13 +35,9 @@ exit codes
 GONE = "It has no schema: it is {status}."
 
 
-class Command(BaseCommand):
+class Command(TeachingCommand):
     help = DESCRIPTION
-
-    def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> Any:
-        return super().create_parser(
-            prog_name, subcommand, epilog=EPILOG, formatter_class=RawDescriptionHelpFormatter, **kwargs
-        )
+    epilog = EPILOG
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("slug")

@@ -2,7 +2,7 @@
 
 import pytest
 
-PARTS = {"database", "cache", "broker", "object_storage"}
+PARTS = {"database", "cache", "broker", "object_storage", "identity_servers"}
 
 
 @pytest.mark.parametrize(
@@ -73,7 +73,7 @@ def test_pages_work_while_valkey_is_away(committed, visitor, acme, signed_in, se
 # --- metrics ---------------------------------------------------------------------------------------------------------
 
 
-def test_metrics_are_for_this_machine_when_no_token_is_set(visitor, settings):
+def test_metrics_are_for_this_machine_when_no_token_is_set(db, visitor, settings):
     settings.METRICS_TOKEN, settings.TRUST_PROXY = "", False
 
     assert visitor().get("/metrics").status_code == 200
@@ -96,7 +96,7 @@ def test_behind_a_proxy_everybody_looks_local_so_nobody_is_let_in_without_a_toke
     assert visitor().get("/metrics").status_code == 403
 
 
-def test_with_a_token_only_the_token_counts(visitor, settings):
+def test_with_a_token_only_the_token_counts(db, visitor, settings):
     settings.METRICS_TOKEN = "the-metrics-token"
 
     assert visitor().get("/metrics").status_code == 403
@@ -115,14 +115,14 @@ def test_a_token_of_other_letters_is_refused_and_breaks_nothing(visitor, setting
 
 def test_requests_are_counted_by_route_and_never_by_path(owner, visitor, settings):
     settings.METRICS_TOKEN = ""
-    owner.get("/team/?q=somebody")
-    owner.get("/no/such/page-of-somebody/")
+    owner.get("/team/?q=xanthippe")
+    owner.get("/no/such/page-of-xanthippe/")
 
     text = visitor().get("/metrics").content.decode()
 
     assert 'plexica_http_requests_total{method="GET",portal="workspace",route="team_list",status="200"}' in text
     assert 'route="none",status="404"' in text
-    assert "somebody" not in text
+    assert "xanthippe" not in text
     assert "acme" not in text
 
 

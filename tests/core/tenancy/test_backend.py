@@ -1,14 +1,28 @@
 """Role and path on real connections: after everything that may undo them, the next statement has the right ones."""
 
+import os
+import socket
 from contextlib import contextmanager
 from copy import deepcopy
+from uuid import uuid4
 
 import pytest
-from django.db import DataError, IntegrityError, connection, connections, transaction
+from django.db import (
+    DatabaseError,
+    DataError,
+    IntegrityError,
+    InternalError,
+    OperationalError,
+    ProgrammingError,
+    connection,
+    connections,
+    transaction,
+)
 from django.test.utils import CaptureQueriesContext
 
 from core.tenancy import enter, enter_platform
 from core.tenancy.backend.base import DatabaseWrapper, StatementOutsideTransaction
+from core.tenancy.backend.plain import _prepared
 from core.tenancy.statements import StatementRefused
 from tests.support.threads import run_together
 
@@ -139,13 +153,39 @@ def test_a_connection_from_the_pool_brings_no_tenant_along(committed, globex):
     assert found == (PLATFORM, pid)
 
 
+def test_a_connection_that_has_seen_many_tenants_does_not_go_back_to_the_pool(committed, acme, globex):
+    settings = deepcopy(connections["default"].settings_dict)
+    settings["OPTIONS"]["pool"] = {"min_size": 1, "max_size": 1}
+    settings["TENANCY"] = {"paths_a_connection": 2}
+    wrapper = DatabaseWrapper(settings, alias="pool_of_the_travelled")
+
+    def visit(ref):
+        with enter(ref):
+            assert where(wrapper) == home_of(ref)
+            pid = wrapper.connection.info.backend_pid
+            wrapper.close()
+        return pid
+
+    pids = [visit(ref) for ref in (acme, globex, acme, globex)]
+    with enter(acme):
+        where(wrapper)
+        wrapper.close()
+    assert where(wrapper) == PLATFORM
+    wrapper.close()
+    pids.append(visit(acme))
+    wrapper.close_pool()
+
+    assert len(set(pids[:4])) == 1
+    assert pids[4] != pids[3]
+
+
 def test_a_server_side_cursor_follows_the_tenant(at_globex, acme):
     from accounts.people.models import Person
 
     with enter(acme):
         emails = {person.email for person in Person.objects.iterator(chunk_size=1)}
 
-    assert emails == {"owner@people.example", "member@people.example"}
+    assert emails == {"owner@people.example", "member@people.example", "guest@people.example"}
 
 
 def test_many_rows_at_once_follow_the_tenant(at_globex, acme):
@@ -206,6 +246,145 @@ def test_prepared_statements_stay_off(committed):
     assert connection.connection.prepare_threshold is None
 
 
+OUTBOX = (
+    "INSERT INTO public.events_outbox (occurred_at, name, version, tenant_id, actor_kind, request_id, payload)"
+    " VALUES (now(), $1, 1, $2, 'system', '', '{}')"
+)
+
+
+def publish(name, ref, wrapper=connection, statement=OUTBOX):
+    wrapper.execute_plainly(statement, [name, str(ref.id)])
+
+
+def published(name):
+    with enter_platform(), connection.cursor() as cursor:
+        cursor.execute("SELECT tenant_id FROM events_outbox WHERE name = %s ORDER BY id", [name])
+        return [tenant_id for (tenant_id,) in cursor.fetchall()]
+
+
+@pytest.fixture
+def name():
+    return f"test.{uuid4()}"
+
+
+def test_a_plain_statement_is_prepared_once_and_follows_the_tenant(at_globex, acme, globex, name):
+    for ref in (acme, globex, acme):
+        with enter(ref), transaction.atomic():
+            publish(name, ref)
+
+    assert published(name) == [acme.id, globex.id, acme.id]
+    assert list(_prepared[connection.connection]).count(OUTBOX) == 1
+
+
+def test_a_plain_statement_that_was_prepared_for_one_tenant_writes_nothing_for_it_from_another(
+    at_globex, acme, globex, name
+):
+    with enter(acme), transaction.atomic():
+        publish(name, acme)
+
+    with enter(globex), pytest.raises(ProgrammingError, match="row-level security"):
+        publish(name, acme)
+
+    assert published(name) == [acme.id]
+
+
+def lose_server(wrapper=connection):
+    """End the connection as a server that died does: without a word."""
+    with socket.socket(fileno=os.dup(wrapper.connection.pgconn.socket)) as line:
+        line.shutdown(socket.SHUT_RDWR)
+
+
+def test_a_server_that_died_is_no_fault_of_a_plain_statement(at_globex, acme, name):
+    with enter(acme), pytest.raises(OperationalError), transaction.atomic():
+        publish(name, acme)
+        lose_server()
+        publish(name, acme)
+    connection.close()
+
+    assert published(name) == []
+
+
+def test_a_server_that_died_is_noticed_at_the_change_of_the_tenant(at_globex, acme):
+    where()
+    lose_server()
+    with enter(acme), pytest.raises(OperationalError):
+        where()
+    connection.close()
+
+    with enter(acme):
+        assert where() == home_of(acme)
+
+
+def test_a_plain_statement_is_undone_with_its_transaction(at_globex, acme, name):
+    with enter(acme), pytest.raises(DataError), transaction.atomic():
+        publish(name, acme)
+        fail()
+
+    with enter(acme), pytest.raises(InternalError), transaction.atomic():
+        with pytest.raises(DataError, match="too long"):
+            publish("x" * 200, acme)
+        with pytest.raises(InternalError, match="aborted"):
+            publish(name, acme)
+        fail()
+
+    assert published(name) == []
+
+
+ROWS = "SELECT n, NULL, current_schema() FROM generate_series(1, $1::int) n"
+
+
+@pytest.mark.parametrize("prepared", [True, False])
+def test_a_plain_statement_brings_its_rows_as_text(at_globex, acme, prepared):
+    with enter(acme):
+        plainly = connection.execute_plainly(ROWS, ["2"], prepared=prepared)
+        with CaptureQueriesContext(connection):
+            through_the_layers = connection.execute_plainly(ROWS, ["2"], prepared=prepared)
+
+    assert plainly == through_the_layers == [("1", None, acme.schema), ("2", None, acme.schema)]
+    assert (ROWS in _prepared.get(connection.connection, {})) == prepared
+
+
+def test_a_plain_statement_begins_the_transaction_that_it_belongs_to(at_globex, acme, name):
+    with enter(acme), pytest.raises(DataError), transaction.atomic():
+        publish(name, acme)
+        fail()
+    with enter(acme):
+        where()
+        with pytest.raises(DataError), transaction.atomic():  # role and path are there: no SET begins it
+            publish(name, acme)
+            fail()
+
+    assert published(name) == []
+
+
+def test_a_plain_statement_is_seen_where_somebody_looks_on(at_globex, acme, name):
+    with enter(acme), CaptureQueriesContext(connection) as seen:
+        publish(name, acme)
+
+    assert name in seen.captured_queries[-1]["sql"]
+    assert published(name) == [acme.id]
+
+
+def test_a_plain_statement_is_refused_like_any_other(at_globex, acme):
+    with enter(acme), pytest.raises(StatementRefused):
+        connection.execute_plainly("RESET ROLE", [])
+
+
+def test_plain_statements_that_somebody_deallocated_are_prepared_anew(at_globex, acme, name):
+    another = OUTBOX.replace("'{}'", "'[]'")
+    with enter(acme):
+        publish(name, acme)
+        publish(name, acme, statement=another)
+        connection.connection.pgconn.exec_(b"DEALLOCATE ALL")
+        with pytest.raises(DatabaseError, match="does not exist"):
+            publish(name, acme)
+
+        publish(name, acme)
+        publish(name, acme, statement=another)
+
+    assert published(name) == [acme.id] * 4
+
+
 # Behind PgBouncer in transaction mode every statement may meet another server connection.
 
 
@@ -261,3 +440,11 @@ def test_behind_a_pooler_each_transaction_says_again_who_it_is(pooled, acme):
             fail(pooled)
         with transaction_of(pooled):
             assert where(pooled) == home_of(acme)
+
+
+def test_behind_a_pooler_a_plain_statement_is_not_prepared(pooled, acme, name):
+    with enter(acme), transaction_of(pooled):
+        publish(name, acme, pooled)
+
+    assert published(name) == [acme.id]
+    assert pooled.connection not in _prepared

@@ -1,6 +1,7 @@
 """Every refusal has the product's face, a way on, and a reference that stands in the log; the API gets problem+json."""
 
 import re
+from uuid import UUID
 
 import pytest
 
@@ -266,6 +267,72 @@ def test_a_malformed_body_is_a_problem(body, operator_at_console, platform_issue
     assert answer.json()["code"] == "malformed"
 
 
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        ("[" * 5000, "nested too deeply"),
+        ('{"slug": "one", "slug": "two"}', "“slug” stands twice"),
+        ('{"slug": NaN}', "no JSON"),
+    ],
+)
+def test_a_body_that_reads_two_ways_or_not_at_all_says_why(body, words, operator_at_console, platform_issuer_token):
+    answer = operator_at_console.api("POST", "/api/v1/tenants/", body=body, token=platform_issuer_token)
+
+    assert answer.status_code == 400
+    assert answer.json()["code"] == "malformed"
+    assert words in answer.json()["detail"]
+
+
+def test_what_is_wrong_inside_a_list_is_named_by_its_place(operator_at_console, platform_issuer_token):
+    body = {"answer": "retry", "ids": [str(UUID(int=1)), "abc"], "idz": []}
+
+    answer = operator_at_console.api("POST", "/api/v1/events/answers/", body=body, token=platform_issuer_token)
+
+    assert answer.json()["errors"] == {"ids.1": ["Must be a valid UUID."], "idz": ["There is no such field here."]}
+
+
+def test_the_librarys_sentences_are_in_the_language_asked_for(operator_at_console, platform_issuer_token):
+    answer = operator_at_console.api(
+        "POST",
+        "/api/v1/events/answers/",
+        body={"answer": "retry", "ids": ["abc"], "reason": []},
+        token=platform_issuer_token,
+        HTTP_ACCEPT_LANGUAGE="it",
+    )
+
+    assert answer.json()["errors"] == {"ids.0": ["Indica un UUID valido."], "reason": ["Indica un testo."]}
+
+
+@pytest.mark.parametrize("path", ["/api/v1/tenants", "/api/v1/tenants/acme-corp/suspend"])
+def test_a_forgotten_slash_makes_no_reading_of_a_change(path, operator_at_console):
+    answer = operator_at_console.form(path)
+
+    assert answer.status_code == 308  # a 301 is followed with GET
+    assert answer["Location"] == f"{path}/"
+
+
+def test_options_says_nothing_of_fields_that_the_document_does_not(operator_at_console, platform_issuer_token):
+    answer = operator_at_console.client.options(
+        "/api/v1/events/failed/",
+        HTTP_HOST=operator_at_console.host,
+        HTTP_AUTHORIZATION=f"Bearer {platform_issuer_token}",
+    )
+
+    assert answer.json() == {
+        "name": "Failed Event Collection",
+        "description": "Events that subscribers could not handle, newest first; those that were answered, too.",
+    }
+    assert "GET" in answer["Allow"]
+
+
+def test_an_operation_that_there_is_not_is_no_missing_tenant(operator_at_console):
+    answer = operator_at_console.api("GET", f"/api/v1/operations/{UUID(int=1)}/")
+
+    assert answer.status_code == 404
+    assert answer.json()["code"] == "operation_not_found"
+    assert str(UUID(int=1)) in answer.json()["detail"]
+
+
 @pytest.mark.parametrize("body", ["[]", "[1]", "1", "null", '"text"', '[{"slug": "abc"}]'])
 def test_a_body_of_another_shape_is_a_problem(body, operator_at_console, platform_issuer_token):
     answer = operator_at_console.api("POST", "/api/v1/tenants/", body=body, token=platform_issuer_token)
@@ -280,6 +347,14 @@ def test_another_content_type_is_a_problem(operator_at_console, platform_issuer_
 
     assert answer.status_code == 415
     assert answer["Content-Type"] == PROBLEM
+    assert answer.json()["detail"] == "Send application/json."
+
+
+def test_whoever_sends_an_archive_as_something_else_is_told_how(operator_at_console, platform_issuer_token):
+    answer = operator_at_console.api("POST", "/api/v1/imports/", body={}, token=platform_issuer_token)
+
+    assert answer.status_code == 415
+    assert answer.json()["detail"] == "Send application/gzip."
 
 
 def test_wrong_values_are_named_field_by_field(operator_at_console, platform_issuer_token):

@@ -80,7 +80,15 @@ def test_a_missing_time_or_number_is_a_dash() -> None:
 
 @pytest.mark.parametrize(
     ("duration_s", "said"),
-    [(0.34, "0.3 s"), (41.2, "41 s"), (75, "1 min 15 s"), (59.7, "1 min 0 s"), (9.97, "10.0 s")],
+    [
+        (0.34, "0.3 s"),
+        (41.2, "41 s"),
+        (75, "1 min 15 s"),
+        (59.7, "1 min 0 s"),
+        (9.97, "10.0 s"),
+        (11_405, "3 h 10 min"),
+        (187_300, "2 d 4 h"),
+    ],
 )
 def test_a_duration_is_as_exact_as_it_is_short(duration_s: float, said: str) -> None:
     assert px.took(duration_s) == said

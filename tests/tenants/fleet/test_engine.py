@@ -127,13 +127,49 @@ def test_the_ledger_says_who_when_how_long_and_what(orchard, make_tenant):
     run = migrate_fleet(QUICK).run
 
     (listed,) = selectors.list_runs()
-    assert (listed.pk, listed.status, listed.done_count, listed.failed_count) == (run.pk, "succeeded", 3, 0)
+    assert (listed.pk, listed.status, listed.counts) == (run.pk, "succeeded", {"done": 3})
     assert "@" in listed.started_by
     record = selectors.list_tenant_records(run).get(tenant_id=tenant.pk)
     assert (record.status, record.migrations, record.attempts) == ("done", ["orchard.0001_initial"], 1)
     assert 0 < record.took.total_seconds() < 10
     assert selectors.get_run(run.pk).finished_at >= record.finished_at
     assert not selectors.is_run_under_way()
+
+
+def test_a_tenants_line_is_written_without_touching_an_index(own_database):
+    """It is written in each tenant's transaction, where every index that must follow counts."""
+    with superuser() as admin:
+        indexed = admin.execute(
+            "SELECT attname FROM pg_attribute JOIN pg_index ON indrelid = attrelid AND attnum = ANY(indkey)"
+            " WHERE attrelid = 'fleet_tenantrecord'::regclass"
+        ).fetchall()
+        options = admin.execute("SELECT reloptions FROM pg_class WHERE relname = 'fleet_tenantrecord'").fetchone()
+
+    assert {name for (name,) in indexed} == {"id", "run_id", "tenant_id"}
+    assert options == (["fillfactor=50"],)
+
+
+def test_a_run_that_ended_needs_no_counting(orchard, make_tenant, django_assert_num_queries):
+    make_tenant()
+    orchard.plant("0001_initial", TREES)
+    run = migrate_fleet(QUICK).run
+
+    with django_assert_num_queries(1):
+        (listed,) = selectors.list_runs()
+    TenantRecord.objects.using(making.OPS).update(status="failed")  # told from what was kept
+
+    assert listed.counts == selectors.get_run(run.pk).counts == {"done": 3}
+
+
+def test_a_run_without_counts_is_counted_line_by_line(orchard, make_tenant):
+    make_tenant()
+    orchard.plant("0001_initial", TREES)
+    run = migrate_fleet(QUICK).run
+    Run.objects.using(making.OPS).update(counts=None, status="running")  # as one whose process is gone
+
+    seen = selectors.get_run(run.pk)
+
+    assert (seen.counts, seen.status) == ({"done": 3}, "interrupted")
 
 
 def test_a_tenant_is_done_in_the_ledger_only_with_its_migration(orchard, make_tenant, monkeypatch):

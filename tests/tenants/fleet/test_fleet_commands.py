@@ -89,6 +89,33 @@ def test_migrate_fleet_ends_with_4_while_another_runs(orchard):
     assert end.value.returncode == 4
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("--concurrency", "0"),
+        ("--concurrency", "1000"),
+        ("--pause", "-1"),
+        ("--pause", "nan"),
+        ("--lock-timeout", "0"),
+        ("--patience", "inf"),
+        ("--stop-after", "-1"),
+        ("--canary", ""),
+        ("--only", ","),
+    ],
+)
+def test_words_that_mean_nothing_are_refused(words):
+    with pytest.raises(CommandError, match=f"argument {words[0]}: '{words[1]}' "):
+        run("migrate_fleet", "=".join(words))
+
+
+@pytest.mark.parametrize("option", ["--canary", "--only"])
+def test_a_tenant_that_is_not_there_is_refused_also_if_nobody_is_behind(own_database, option):
+    with pytest.raises(CommandError, match="nope") as refusal:
+        run("migrate_fleet", option, "nope")
+
+    assert refusal.value.returncode == 1
+
+
 def test_only_the_named_tenants_are_migrated(orchard, make_tenant):
     one, other = make_tenant(), make_tenant()
     orchard.plant("0001_initial", TREES)
@@ -187,7 +214,7 @@ def test_tenant_shell_works_under_the_tenants_role(world, committed):
         run("tenant_shell", "acme-corp", "-c", f"{code} print(*c.fetchone(), Person.objects.count())", "--json")
     )
 
-    assert said == {"ok": True, "output": f"{world.acme.role} {world.acme.schema} 2\n", "error": ""}
+    assert said == {"ok": True, "output": f"{world.acme.role} {world.acme.schema} 3\n", "error": ""}
 
 
 def test_tenant_shell_cannot_look_into_another_tenant(world, committed):
@@ -206,7 +233,7 @@ def test_a_command_runs_in_every_tenant_for_itself(world, committed):
     said = json.loads(run("run_in_tenant", "--json", "--all", "dumpdata", "people.person"))
 
     people = {one["slug"]: len(json.loads(one["output"])) for one in said["tenants"]}
-    assert (people["acme-corp"], people["globex-inc"]) == (2, 1)
+    assert (people["acme-corp"], people["globex-inc"]) == (3, 1)
 
 
 def test_a_command_that_fails_in_one_tenant_is_named(world, committed, monkeypatch):

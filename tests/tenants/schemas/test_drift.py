@@ -137,6 +137,27 @@ def test_faults_of_roles_are_found_and_repaired(admin, make_tenant, fault):
     assert [*find_role_faults(refs()), *find_drift(refs())] == []
 
 
+@pytest.mark.parametrize(
+    "given",
+    [
+        "GRANT SELECT ON public.tenants_tenant TO {role}",
+        "GRANT UPDATE (name) ON public.tenants_tenant TO {role}",
+        "GRANT USAGE ON SCHEMA {other} TO {role}",
+        "GRANT SELECT ON {other}.people_person TO {role}",
+        "GRANT EXECUTE ON FUNCTION pg_catalog.pg_ls_waldir() TO {role}",
+    ],
+)
+def test_a_right_outside_of_the_own_schema_is_found_and_taken_back(admin, make_tenant, tenant, given):
+    abroad = make_tenant()
+    admin.execute(given.format(role=f'"{abroad.role_name}"', other=f'"{tenant.schema_name}"'))
+
+    found = find_role_faults(refs())
+    admin.execute(repair_script(one for one in found if one.kind == "abroad"))
+
+    assert [(one.kind, one.tenant.slug) for one in found] == [("abroad", abroad.slug)]
+    assert find_role_faults(refs()) == []
+
+
 def test_a_repair_cuts_nothing_off(admin, tenant):
     """A longer column is made short again only if every value fits."""
     role = f"{tenant.schema_name}.people_role"

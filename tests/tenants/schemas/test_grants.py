@@ -2,7 +2,14 @@
 
 import pytest
 
-from tenants.schemas.grants import APP_GRANTS, OUTBOX_COLUMNS, PUBLIC_GRANTS, apply_public_grants
+from tenants.schemas.grants import (
+    APP_GRANTS,
+    OUTBOX_COLUMNS,
+    PUBLIC_GRANTS,
+    QUEUE_COLUMNS,
+    QUEUE_MOVED,
+    apply_public_grants,
+)
 from tests.support.raw import superuser
 
 OURS = "px_owner"
@@ -38,8 +45,12 @@ def test_columns_are_granted_only_where_the_list_names_them(admin):
         " aclexplode(a.attacl) x WHERE c.relnamespace = 'public'::regnamespace"
     ).fetchall()
 
-    assert {"events_outbox": f"INSERT ({OUTBOX_COLUMNS})"} == PUBLIC_GRANTS
-    assert set(columns) == {("events_outbox", "INSERT", 0, name) for name in OUTBOX_COLUMNS.split(", ")}
+    queue = {(right, name) for right in ("SELECT", "INSERT") for name in QUEUE_COLUMNS.split(", ")}
+    queue |= {("UPDATE", name) for name in QUEUE_MOVED.split(", ")}
+    assert set(PUBLIC_GRANTS) == {"events_outbox", "webhook_queue"}
+    assert set(columns) == {("events_outbox", "INSERT", 0, name) for name in OUTBOX_COLUMNS.split(", ")} | {
+        ("webhook_queue", right, 0, name) for right, name in queue
+    }
 
 
 def test_sequences_may_be_used_by_the_app_alone(admin):
@@ -63,7 +74,9 @@ def test_no_function_of_ours_runs_with_its_owners_rights(admin):
         admin.execute("SELECT proname, prosecdef FROM pg_proc WHERE pronamespace = 'public'::regnamespace").fetchall()
     )
 
-    assert functions == {"tenant_code": False, "tenants_stamp_change": False, "tenants_stamp_domain": False}
+    assert functions == dict.fromkeys(
+        ("notify_relay", "tenant_code", "tenants_stamp_change", "tenants_stamp_domain"), False
+    )
 
 
 def test_no_default_grants_anything_in_public(admin):

@@ -16,7 +16,8 @@ from core.errors import Invalid, Rejected, TenantSuspended, Unavailable
 from core.idempotency.models import IdempotencyKey
 from core.tenancy import enter
 from events import publish
-from events.outbox.models import OutboxMessage
+from events.outbox.models import FailedMessage, OutboxMessage, ParkedMessage
+from events.webhooks.queue.services import put_in_line
 from plexica_sdk.events import TenantSuspended as TenantSuspendedEvent
 from storage.buckets import bucket_exists
 from tenants import directory
@@ -109,7 +110,11 @@ def remember_everything_of(tenant):
         for number in range(1500):
             cache.set(f"key-{number}", number)
         cache.set("another-version", 1, version=7)
+        put_in_line({tenant.pk: 1}, due_at=timezone.now())
     publish(TenantSuspendedEvent(tenant_id=tenant.pk))
+    message = {"subscriber": "tests", "tenant_id": tenant.pk, "position": 1, "message": "{}", "error": "it was Ada"}
+    ParkedMessage.objects.create(shard=0, reason="failed", **message)
+    FailedMessage.objects.create(name="plexica.member.added", attempts=6, **message)
     for path in ("/api/v1/tenants/", f"/api/v1/tenants/{tenant.slug}/suspend/"):
         IdempotencyKey.objects.create(
             principal="x",
@@ -143,6 +148,8 @@ def test_everything_is_removed_and_the_record_proves_it(tenant, operator, go, as
     assert AuditEntry.objects.get(action="tenant.deleted", target_id=tenant.pk).facts["left"] == ended.facts["left"]
     names = OutboxMessage.objects.filter(tenant_id=tenant.pk).values_list("name", flat=True)
     assert list(names) == ["plexica.tenant.deleted"]
+    for kind in (ParkedMessage, FailedMessage):
+        assert not kind.objects.filter(tenant_id=tenant.pk).exists()
     assert is_slug_free(tenant.slug)
     assert go(asked(tenant.slug)).status == Operation.Status.SUCCEEDED
 
@@ -200,7 +207,7 @@ def test_a_deletion_wants_the_slug_typed_and_a_reason(acme, operator, db, values
     assert field in refusal.value.facts["errors"]
     assert Tenant.objects.get(pk=acme.id).status == Tenant.Status.ACTIVE
     assert not Operation.objects.filter(tenant_id=acme.id, kind=Operation.Kind.DELETE).exists()
-    assert not AuditEntry.objects.filter(action="tenant.deletion_requested").exists()
+    assert not AuditEntry.objects.filter(action="tenant.deletion_requested", target_id=acme.id).exists()
 
 
 def test_where_there_are_no_exports_none_can_be_asked_for(tenant, operator, settings):

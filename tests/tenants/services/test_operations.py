@@ -7,6 +7,7 @@ from django.db import OperationalError, connections
 from django.utils import timezone
 from kombu.exceptions import OperationalError as BrokerError
 
+from core.actors import SYSTEM
 from core.audit.models import AuditEntry
 from core.errors import Rejected, Unavailable
 from core.tenancy import enter
@@ -19,6 +20,7 @@ from tenants.models import Domain, Operation, Tenant
 from tenants.schemas.making import existing_objects
 from tenants.selectors import get_operation
 from tenants.services import leases, work
+from tenants.services.answers import retry_operation
 from tenants.services.deletion import request_deletion
 from tenants.services.provisioning import Provisioning
 from tenants.services.work import claim_operation, run_operation
@@ -165,8 +167,9 @@ def test_looking_for_leftovers_is_tried_again_when_it_cannot_be_done(asked, monk
     assert go(operation).status == Operation.Status.SUCCEEDED
 
 
-def test_behind_a_pooler_a_tenant_is_set_up_and_deleted_as_anywhere(asked, monkeypatch, operator, go):
+def test_behind_a_pooler_a_tenant_is_set_up_and_deleted_as_anywhere(asked, monkeypatch, operator, go, settings):
     """Tenants' statements are sent inside transactions: the pooler keeps no role between statements."""
+    settings.DATABASE_TRANSACTION_POOLING = True
     monkeypatch.setitem(connections["default"].settings_dict["TENANCY"], "transaction_pooling", True)
     made = go(asked())
     assert (made.status, made.error) == (Operation.Status.SUCCEEDED, "")
@@ -334,3 +337,34 @@ def test_a_worker_that_hears_of_its_lost_lease_begins_no_other_step(asked, monke
 def test_an_error_of_ours_speaks_for_itself_and_others_show_their_class():
     assert work.describe_error(Unavailable(part="x")) == f"{Unavailable.detail} (x)"
     assert work.describe_error(KeyError("x")) == "KeyError: 'x'"
+
+
+def test_a_kind_of_another_release_is_stuck_until_code_knows_it_again(asked, settings, go):
+    operation = asked()
+    known = settings.OPERATION_KINDS
+    settings.OPERATION_KINDS = {name: path for name, path in known.items() if name != operation.kind}
+
+    stuck = go(operation)
+
+    assert (stuck.status, stuck.error_code) == (Operation.Status.STUCK, "step_unknown")
+    settings.OPERATION_KINDS = known
+    retry_operation(operation_id=operation.pk, actor=SYSTEM)
+    assert go(operation).status == Operation.Status.SUCCEEDED
+
+
+def test_a_step_of_another_release_is_not_undone_by_guessing(asked, monkeypatch, go):
+    """The step before it was done; then code came that has it no more, and the operation fails."""
+    operation = asked()
+    broken(monkeypatch, KEYS[-1], Rejected(part="x"))
+    monkeypatch.setattr(
+        Provisioning, "steps", lambda self, inputs: [step for step in tenant_steps() if step.key != KEYS[1]]
+    )
+    operation.steps.filter(key=KEYS[1]).update(status="done", started_at=timezone.now())
+
+    stuck = go(operation)
+    monkeypatch.undo()
+
+    assert (stuck.status, stuck.error_code) == (Operation.Status.STUCK, "step_unknown")
+    retry_operation(operation_id=operation.pk, actor=SYSTEM)
+    assert go(operation).status == Operation.Status.FAILED
+    assert nothing_is_left_of(operation.tenant)

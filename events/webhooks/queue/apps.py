@@ -1,0 +1,6 @@
+from django.apps import AppConfig
+
+
+class WebhookQueueConfig(AppConfig):
+    name = "events.webhooks.queue"
+    label = "webhook_queue"
