@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,8 @@ Send = Callable[[Any, UUID], None]
 def run(ground: Ground, size: int = TENANTS) -> Iterator[Figure]:
     """Measure it over `size` tenants; over fewer than the promise speaks of, with far fewer events."""
     share = min(1.0, size / TENANTS) ** 2
-    handled = Handled(Path("var/bench/handled"))
+    handled = Handled(Path(f"var/bench/handled-{os.getpid()}"))
+    ground.at_end(handled.path.unlink)
     tenants = ground.make_tenants(size)
     count = round(PER_SECOND * SECONDS * share)
     series: dict[Send, list[float]] = {_publish: [], _delay: []}
@@ -79,10 +80,10 @@ class Handled:
         whole = self.path.read_bytes()
         return {UUID(bytes=key): at for key, at in ENTRY.iter_unpack(whole[: len(whole) // ENTRY.size * ENTRY.size])}
 
-    def wait_for(self, count: int) -> None:
-        """Wait until there are so many entries."""
+    def wait_for(self, count: int, keys: Collection[UUID] = ()) -> None:
+        """Wait until there are so many entries, these among them: what is handed over twice stands here twice."""
         seen, moved_at = -1, time.monotonic()
-        while (now := self.count()) < count:
+        while (now := self.count()) < count or (keys and not self.read().keys() >= set(keys)):
             if now > seen:
                 seen, moved_at = now, time.monotonic()
             elif time.monotonic() > moved_at + PATIENCE_S:
@@ -124,7 +125,7 @@ def _paced(tenants: Sequence[Any], count: int, handled: Handled, send: Send) -> 
         time.sleep(max(0.0, begin + number / PER_SECOND - time.perf_counter()))
         key, moment = _send_one(tenants[number % len(tenants)], send)
         committed[key] = moment
-    handled.wait_for(before + count)
+    handled.wait_for(before + count, committed)
     done = handled.read()
     return [done[key] - moment for key, moment in committed.items()]
 

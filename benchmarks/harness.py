@@ -170,6 +170,10 @@ class Ground:
 
     # --- what benches use ---------------------------------------------------------------------------
 
+    def at_end(self, function: Callable[[], object]) -> None:
+        """Call this when the bench has ended, however."""
+        self._held.callback(function)
+
     def admin(self, database: str = "") -> "psycopg.Connection[Any]":
         """Return a superuser's connection to the bench's database."""
         url = os.environ["PLEXICA_DATABASE_ADMIN_URL"].rpartition("/")[0]

@@ -11,6 +11,7 @@ from tenants.models import Domain, Operation, Tenant
 from tests.support import people
 from tests.support.people import step_named
 from tests.support.raw import superuser
+from tests.support.threads import run_together
 
 
 def run(*words, **options):
@@ -228,6 +229,12 @@ def test_setup_database_can_be_repeated(committed, world, settings):
 
     with superuser() as admin:
         assert admin.execute(query, [database]).fetchone() == before
+
+
+def test_setup_database_may_be_run_by_several_machines_at_once(committed, world):
+    said = run_together(*[lambda: run("setup_database")] * 8)
+
+    assert said == ["Database and roles are ready.\n"] * 8
 
 
 def test_setup_database_wants_a_superusers_address(committed, settings):

@@ -20,6 +20,9 @@ example
 
 Run `migrate` next. The superuser's login is needed by nothing else.
 """
+# Of several that begin at once, one goes on and the others repeat it: roles are shared by all databases, and PostgreSQL
+# refuses two changes of one role at the same moment. The lock is the maintenance database's, where all log in first.
+LOCK_ID = 0x706C_6578_6461_7461
 
 # What the wall needs besides roles: nobody but the owner and px_ops may change settings by a function, run DO blocks, or
 # make temporary tables or large objects (a role that owns one can't be dropped), and nobody makes anything in public.
@@ -70,6 +73,7 @@ class Command(TeachingCommand):
 
     def _set_up(self, database: str, passwords: dict[str, str]) -> None:
         with _connect() as admin:
+            admin.execute("SELECT pg_advisory_lock(%s)", [LOCK_ID])  # until this connection ends
             version = admin.info.server_version
             if version < 160000:
                 raise CommandError(f"PostgreSQL 16 or newer is needed, this is {version // 10000}.")
@@ -86,9 +90,9 @@ class Command(TeachingCommand):
             _run(admin, "GRANT px_owner TO px_ops WITH INHERIT TRUE, SET TRUE")
             if not admin.execute("SELECT 1 FROM pg_database WHERE datname = %s", [database]).fetchone():
                 _run(admin, "CREATE DATABASE {database} OWNER px_owner", database=sql.Identifier(database))
-        with _connect(database) as admin:
-            for statement in DATABASE.strip().split(";\n"):
-                _run(admin, statement.rstrip(";"), database=sql.Identifier(database))
+            with _connect(database) as inside:
+                for statement in DATABASE.strip().split(";\n"):
+                    _run(inside, statement.rstrip(";"), database=sql.Identifier(database))
 
 
 def _connect(database: str | None = None) -> psycopg.Connection[tuple[object, ...]]:
