@@ -56,7 +56,7 @@ def exchange(
     except requests.RequestException as error:
         raise Unavailable(part="keycloak") from error
     if response.status_code >= 500 or response.status_code == 429:
-        log.warning("keycloak_failed", method=method, url=url, status=response.status_code)
+        log.warning("keycloak_failed", method=method, url=url, status=response.status_code, said=_words(response))
         raise Unavailable(part="keycloak")
     return response
 
