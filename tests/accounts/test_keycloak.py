@@ -82,7 +82,7 @@ class Spoken:
 
     def token(self, **sent: str) -> requests.Response:
         secret = {"client_id": "plexica-web", "client_secret": self.realm.client_secret}
-        return requests.post(f"{self.at}/token", data=secret | sent, timeout=20)
+        return requests.post(f"{self.at}/token", data=secret | sent, timeout=60)
 
     def tokens(self) -> dict[str, str]:
         code = query_of(self.authorize().headers)["code"]
@@ -169,7 +169,7 @@ def test_no_client_of_the_realm_takes_a_password(tenant, admin, realm):
                 "grant_type": "password", "client_id": client_id, "client_secret": realm.client_secret,
                 "username": tenant.admin_email, "password": PASSWORD,
             },
-            timeout=20,
+            timeout=60,
         )  # fmt: skip
         assert answer.status_code in (400, 401)
 
@@ -347,7 +347,7 @@ def test_a_session_that_ends_at_keycloak_is_over_here(ended_by, tenant, admin, r
         admin.call("POST", f"/{tenant.slug}/users/{account.subject}/logout")
     else:
         end = f"{issuer_of(tenant)}/protocol/openid-connect/logout"
-        requests.get(end, params={"id_token_hint": id_token}, cookies=cookies_of(browser.issuer), timeout=20)
+        requests.get(end, params={"id_token_hint": id_token}, cookies=cookies_of(browser.issuer), timeout=60)
 
     assert reachable
     assert set(reachable) == {("/oidc/backchannel-logout/", 200)}
@@ -385,7 +385,7 @@ def test_what_opened_a_disabled_realm_opens_it_once(tenant, admin, committed):
     KeycloakProvider().enable_realm(tenant.ref)
 
     answer = requests.get(
-        f"{admin.server.url}/admin/realms/{tenant.slug}", headers={"Authorization": f"Bearer {token}"}, timeout=20
+        f"{admin.server.url}/admin/realms/{tenant.slug}", headers={"Authorization": f"Bearer {token}"}, timeout=60
     )
 
     assert answer.status_code == 401

@@ -114,7 +114,7 @@ class Site:
     def ask(self, method: str, address: str, **sent: Any) -> Any:
         """Call the issuer as a program does: without cookies, following nothing. `data` is a form."""
         if not self.is_builtin:
-            return requests.request(method, address, timeout=20, allow_redirects=False, **sent)
+            return requests.request(method, address, timeout=60, allow_redirects=False, **sent)
         headers = {f"HTTP_{name.upper().replace('-', '_')}": value for name, value in sent.get("headers", {}).items()}
         if method == "POST":
             return self.program.form(address, sent.get("data", {}), **headers)

@@ -97,7 +97,7 @@ def test_the_issuers_form_cannot_be_sent_from_elsewhere(a):
         page = browser.start()
         action = re.search(r'id="kc-form-login"[^>]*action="([^"]+)"', page.text)
         address = action.group(1).replace("&amp;", "&")
-        answer = a.stranger().issuer.post(address, data=typed, timeout=20, allow_redirects=False)
+        answer = a.stranger().issuer.post(address, data=typed, timeout=60, allow_redirects=False)
 
     assert answer.status_code in (400, 403)
     assert "code=" not in answer.headers.get("Location", "")

@@ -28,7 +28,7 @@ def try_password(site, email, password):
         address,
         data={"username": email, "password": password, "credentialId": ""},
         cookies=cookies_of(browser.issuer),
-        timeout=20,
+        timeout=60,
         allow_redirects=False,
     )
 

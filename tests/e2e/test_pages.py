@@ -42,7 +42,7 @@ def _code(platform: Platform, viewers: Callable[..., Viewer], portal: str, *, al
     host = ("acme-corp." if portal == "workspace" else "") + platform.netloc
     form = {"client_id": "plexica-cli", "scope": "openid"}
     address = f"http://127.0.0.1:{platform.port}/op/device-authorization/"
-    code: str = httpx.post(address, data=form, headers={"Host": host}, timeout=20).json()["user_code"]
+    code: str = httpx.post(address, data=form, headers={"Host": host}, timeout=60).json()["user_code"]
     page = viewers(SIGNED_IN[portal]).page
     page.goto(f"http://{host}/op/device/?user_code={code}")
     page.locator("form button[type=submit]").first.click()

@@ -14,7 +14,7 @@ class HttpVisitor:
     def __init__(self, port: int, host: str = "localhost") -> None:
         self.port = port
         self.netloc = f"{host}:{port}"
-        self.client = httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=20, headers={"Host": self.netloc})
+        self.client = httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60, headers={"Host": self.netloc})
         self.page: httpx.Response | None = None
 
     def twin(self) -> "HttpVisitor":
@@ -53,7 +53,7 @@ class HttpVisitor:
 
     def token(self) -> str:
         """An access token through the device flow, approved by this visitor, who has signed in."""
-        program = httpx.Client(base_url=f"http://127.0.0.1:{self.port}", headers={"Host": self.netloc}, timeout=20)
+        program = httpx.Client(base_url=f"http://127.0.0.1:{self.port}", headers={"Host": self.netloc}, timeout=60)
         asked = _ok(program.post("/op/device-authorization/", data={"client_id": "plexica-cli", "scope": "openid"}))
         self.get("/op/device/")
         answer = self.send("/op/device/", {"user_code": asked["user_code"]})

@@ -58,7 +58,7 @@ def sign_in_at(
     With `app` a code is given where one is asked for; an app that has no key yet is set up where that is asked for.
     """
     browser = session or requests.Session()
-    page = browser.get(address, cookies=cookies_of(browser), timeout=20, allow_redirects=False)
+    page = browser.get(address, cookies=cookies_of(browser), timeout=60, allow_redirects=False)
     if page.status_code in (302, 303):  # signed in already
         return page.headers["Location"]
     assert page.status_code == 200, (page.status_code, page.text[:500])
@@ -68,11 +68,11 @@ def sign_in_at(
         html.unescape(form.group(1)),
         data={"username": email, "password": password, "credentialId": ""},
         cookies=cookies_of(browser),
-        timeout=20,
+        timeout=60,
         allow_redirects=False,
     )
     if app and answer.status_code == 302 and "CONFIGURE_TOTP" in answer.headers["Location"]:
-        answer = browser.get(answer.headers["Location"], cookies=cookies_of(browser), timeout=20)
+        answer = browser.get(answer.headers["Location"], cookies=cookies_of(browser), timeout=60)
         secret = re.search(r'name="totpSecret" value="([^"]+)"', answer.text)
         assert secret, answer.text[:2000]
         app.key = base64.b32encode(secret.group(1).encode()).decode()
@@ -91,17 +91,17 @@ def _send(browser: requests.Session, page: str, form: str, data: dict[str, str])
     action = re.search(r'action="([^"]+)"', found.group(0))
     assert action, found.group(0)
     where = html.unescape(action.group(1))
-    return browser.post(where, data=data, cookies=cookies_of(browser), timeout=20, allow_redirects=False)
+    return browser.post(where, data=data, cookies=cookies_of(browser), timeout=60, allow_redirects=False)
 
 
 def follow(browser: requests.Session, address: str) -> requests.Response:
     """GET an address of the server's in a browser, and whatever it redirects to there; return the page that it ends at."""
-    answer = browser.get(address, cookies=cookies_of(browser), timeout=20, allow_redirects=False)
+    answer = browser.get(address, cookies=cookies_of(browser), timeout=60, allow_redirects=False)
     for _ in range(8):
         if answer.status_code not in (302, 303):
             break
         onward = urljoin(answer.url, answer.headers["Location"])
-        answer = browser.get(onward, cookies=cookies_of(browser), timeout=20, allow_redirects=False)
+        answer = browser.get(onward, cookies=cookies_of(browser), timeout=60, allow_redirects=False)
     return answer
 
 
@@ -114,7 +114,7 @@ def say_yes(browser: requests.Session, page: requests.Response) -> requests.Resp
         urljoin(page.url, html.unescape(form.group(1))),
         data={"code": html.unescape(code.group(1)) if code else "", "accept": "Yes"},
         cookies=cookies_of(browser),
-        timeout=20,
+        timeout=60,
         allow_redirects=False,
     )
     assert answer.status_code in (302, 303), answer.text[:2000]

@@ -15,7 +15,8 @@ WRITES = re.compile(
     r"\s*(INSERT|UPDATE|DELETE)\b|.*\b(FOR (NO KEY )?UPDATE|pg_advisory_xact_lock)\b",
     re.IGNORECASE | re.DOTALL,
 )
-WAIT_S = 5.0
+WAIT_S = 5.0  # of who reads, for others who may be held up by a lock of theirs
+OVER_S = 60.0  # of who was told to let another go first
 LOOK_S = 0.01
 SOMEBODY_WAITS = """
     SELECT EXISTS (SELECT FROM pg_locks l JOIN pg_stat_activity a USING (pid)
@@ -69,7 +70,7 @@ def meet(*functions: Callable[[], Any]) -> list[Any]:
 
 
 def _wait_until_over_or_held_up(other: threading.Thread) -> None:
-    deadline = time.monotonic() + WAIT_S
+    deadline = time.monotonic() + OVER_S
     with superuser() as connection:
         while other.is_alive() and time.monotonic() < deadline:
             (held_up,) = connection.execute(SOMEBODY_WAITS).fetchone() or (False,)
@@ -98,4 +99,4 @@ def meanwhile(before: str, function: Callable[[], Any]) -> Iterator[list[Any]]:
     with connection.execute_wrapper(watch):
         yield results
     assert other.ident is not None, f"no statement matches {before}"
-    other.join(timeout=30)
+    other.join(timeout=OVER_S)

@@ -4,6 +4,8 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
+DONE_S = 120.0  # a sign-in takes one second, and twenty beside browsers and brokers
+
 
 def run_together(*functions: Callable[[], Any]) -> list[Any]:
     """Start all functions at once; return their results in order, the exception of one that failed."""
@@ -25,7 +27,7 @@ def run_together(*functions: Callable[[], Any]) -> list[Any]:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(timeout=30)
+        thread.join(timeout=DONE_S)
     return results
 
 

@@ -45,7 +45,7 @@ class Walk:
         if self._is_ours(address):
             return self.pages.get(address)
         cookies = keycloak.cookies_of(self.issuer)
-        return self.issuer.get(address, cookies=cookies, allow_redirects=False, timeout=20)
+        return self.issuer.get(address, cookies=cookies, allow_redirects=False, timeout=60)
 
     def _is_ours(self, address: str) -> bool:
         return urlsplit(address).netloc == self.pages.host
