@@ -50,7 +50,13 @@ TOGETHER = (
     "tests/storage/test_tenant_files.py",  # the prepared tenants' buckets are not copied with the database
     "tests/isolation/test_hammering.py",
 )
-LONG = ("tests/e2e/", "tests/test_faults.py", "tests/test_processes.py")
+LONG = (
+    "tests/e2e/",
+    "tests/test_faults.py",
+    "tests/test_processes.py",
+    "tests/benchmarks/",
+    "tests/tenants/services/test_killed_workers.py",
+)
 # They walk through everything that others look at one by one. Pages that are watched take two to three times as long;
 # therefore a test with many parameters is watched with its first ones alone, too.
 UNWATCHED = (

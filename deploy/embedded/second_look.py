@@ -29,7 +29,7 @@ def passes(root: Path, python: Path, env: dict[str, str]) -> bool:
     if not names or len(names) > MOST or any(sure in name for name in names for sure in SURE):
         return False
     print("\nA second look at what failed, alone:", flush=True)
-    alone = [python, "-m", "pytest", "--last-failed", "--last-failed-no-failures", "none"]
+    alone: list[str | Path] = [python, "-m", "pytest", "--last-failed", "--last-failed-no-failures", "none"]
     if subprocess.run(alone, cwd=root, env=env, check=False).returncode:
         return False
     print(UNSTEADY.format(names="\n".join(f"  ***   {name}" for name in names)), file=sys.stderr, flush=True)

@@ -74,7 +74,7 @@ def run(tree: Tree, words: list[str], programs: dict[str, str], *, down: bool) -
 
 def _is_covered(tree: Tree) -> bool:
     """Say whether the whole run watched as much as it has to: a failed test's status hides that it did not."""
-    words = [_python(tree), "-m", "coverage", "report", "--format=total"]
+    words: list[str | Path] = [_python(tree), "-m", "coverage", "report", "--format=total"]
     return subprocess.run(words, cwd=tree.root, stdout=subprocess.DEVNULL, check=False).returncode == 0
 
 

@@ -202,12 +202,14 @@ def test_whatever_dies_each_event_is_handled_once_and_in_order(tenants, processe
         print(f"handled {time.monotonic() - begin:.1f} s after the trouble")
 
     share = EVENTS // 5
-    amid(share, lambda: (processes.kill(relay), processes.start("relay_events")))
-    amid(share, lambda: (processes.kill(consumer), processes.start("consume_events")))
-    amid(share, processes.cut_off)
-    amid(share, lambda: (own_bus.kill(), own_bus.start()))
-    amid(share, own_bus.lose)
-    may_commit.set()
+    try:
+        amid(share, lambda: (processes.kill(relay), processes.start("relay_events")))
+        amid(share, lambda: (processes.kill(consumer), processes.start("consume_events")))
+        amid(share, processes.cut_off)
+        amid(share, lambda: (own_bus.kill(), own_bus.start()))
+        amid(share, own_bus.lose)
+    finally:
+        may_commit.set()
 
     all_arrived([late], committing())
 

@@ -1,5 +1,6 @@
 """The bus on Kafka: its topic, positions that retention has overtaken, members that come back."""
 
+from contextlib import suppress
 from uuid import UUID
 
 import pytest
@@ -7,6 +8,7 @@ from confluent_kafka import TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 from django.core.exceptions import ImproperlyConfigured
 
+from core.errors import Unavailable
 from events.bus.kafka import Kafka, reader
 from events.bus.kafka.topic import KEPT_S, read_address
 from events.messages import SHARDS, shard_of
@@ -91,6 +93,19 @@ def test_who_comes_under_the_name_of_one_that_died_goes_on_at_once(bus):
             assert positions(read_all(successor), A) == [1]
 
 
+def test_a_reader_that_the_brokers_took_for_another_comes_back(bus):
+    """They may after a restart of their own: its consumer is over for good then, and nobody else has its shards."""
+    bus.publish(messages(A, [1]))
+    with bus.reader("g", member="one") as sent_away:
+        read_all(sent_away)
+        with bus.reader("g", member="one"), pytest.raises(Unavailable):
+            while True:  # how soon it is told depends on the brokers
+                sent_away.read(timeout_s=0.05)
+        bus.publish(messages(A, [2]))
+
+        assert positions(_read_patiently(sent_away), A) == [2]
+
+
 def test_a_shard_without_messages_is_told_empty_when_the_broker_says_so(bus, monkeypatch):
     monkeypatch.setattr(reader, "IDLE_EVERY_S", 0.1)
     bus.publish(messages(A, [1]))
@@ -99,6 +114,18 @@ def test_a_shard_without_messages_is_told_empty_when_the_broker_says_so(bus, mon
         wait_for(lambda: empty.update(part.shard for part in one.read(timeout_s=0.05) if not part.messages) or empty)
 
     assert empty == set(range(SHARDS)) - {shard_of(A)}
+
+
+def _read_patiently(one):
+    found = []
+
+    def read():
+        with suppress(Unavailable):
+            found.extend(message for part in one.read(timeout_s=0.05) for message in part.messages)
+        return found
+
+    wait_for(read)
+    return found
 
 
 def _config(bus):

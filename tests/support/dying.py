@@ -52,7 +52,7 @@ def let_a_worker_die(operation_id: UUID, death: Death, *, failing: str = "") -> 
     """
     worker = _forks.Process(target=_work, args=(operation_id, death, failing))
     worker.start()
-    worker.join(30)
+    worker.join(120)
     ended = worker.exitcode
     worker.kill()
     assert ended == -signal.SIGKILL, f"the worker was never at {death}: it ended with {ended}"

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 
 import structlog
-from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, TopicPartition
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, TopicPartition
 from confluent_kafka import Message as Record
 from confluent_kafka.admin import OffsetSpec
 
@@ -35,6 +35,7 @@ class TopicReader:
         self._idle_at = float("-inf")
         self._topic_id = ""  # positions are good for this topic; one that was made anew by its name begins anew
         self._of_consumer = ""  # the first topic that this consumer has seen
+        self._is_over = False  # said once: a broker that was restarted may take our consumer for another of its name
 
     @contextmanager
     def membership(self) -> Iterator[None]:
@@ -51,7 +52,7 @@ class TopicReader:
             self._consumer.close()
 
     def _join(self) -> None:
-        self._of_consumer = ""
+        self._of_consumer, self._is_over = "", False
         self._consumer = self._topic.consumer(self._group, member=self._member)
         self._consumer.subscribe([self._topic.name], on_assign=self._got, on_revoke=self._gave, on_lost=self._gave)
 
@@ -60,6 +61,9 @@ class TopicReader:
 
     def read(self, *, timeout_s: float) -> list[Part]:
         with answering():
+            if self._is_over:
+                log.warning("bus_consumer_was_over", group=self._group)
+                self._join_again()
             self._go_back()
             self._commit_passed()
             asked_at = datetime.now(UTC)
@@ -96,6 +100,7 @@ class TopicReader:
             return []
         records = [first, *self._consumer.consume(READ_AT_ONCE - 1, 0)]
         good = [record for record in records if not record.error()]
+        self._is_over |= any(fault.code() == KafkaError._FATAL for record in records if (fault := record.error()))
         meant_for = {dict(record.headers() or []).get(TOPIC_ID, b"").decode() for record in good}
         if meant_for - {self._of_consumer} and self._begins_anew():
             return []
@@ -112,13 +117,16 @@ class TopicReader:
         if topic is None or not self._of_consumer or str(topic.topic_id) == self._of_consumer:
             return False
         log.warning("bus_topic_is_another", topic=self._topic.name)
-        self._in_hand.clear()
         self._passed.clear()
-        self._uncommitted.clear()
-        self._consumer.close()  # it would take the new one's leaders for outdated
-        self._mine.clear()
-        self._join()
+        self._join_again()  # this consumer would take the new one's leaders for outdated
         return True
+
+    def _join_again(self) -> None:
+        """Take another consumer. What was read and not committed is read again."""
+        self._consumer.close()
+        for noted in (self._mine, self._in_hand, self._passed, self._uncommitted):
+            noted.clear()
+        self._join()
 
     def _parts(self, records: Sequence[Record]) -> list[Part]:
         by_shard: dict[int, list[Record]] = {}
