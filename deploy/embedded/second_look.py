@@ -8,7 +8,7 @@ from pathlib import Path
 FAILED = Path(".pytest_cache/v/cache/lastfailed")
 MOST = 8  # more at once is no accident
 # what happens once there can happen to a user: tests of races, of isolation, of attacks
-SURE = ("tests/attacks/", "tests/isolation/", "at_once", "second_click", "few_threads")
+SURE = ("tests/attacks/", "tests/isolation/", "tests/storage/", "at_once", "second_click", "few_threads")
 UNSTEADY = """
   *** UNSTEADY: failed beside the others, passed alone. Each is a defect of the test or of what it tests: ***
 {names}

@@ -234,7 +234,7 @@ def test_a_copy_is_asked_for_and_wrong_values_stay_in_the_form(operator_at_conso
     assert "name a first administrator" in nobody.content.decode()
     assert (taken_slug.status_code, nobody.status_code) == (422, 422)
     assert made["Location"] == "/console/tenants/acme-copy/"
-    assert Operation.objects.get(kind="clone").tenant.name == "Acme rehearsal"
+    assert Operation.objects.get(kind="clone", tenant__slug="acme-copy").tenant.name == "Acme rehearsal"
 
 
 def test_the_pages_of_tenant_and_operation_lead_to_the_archive(exported, signed_in):
