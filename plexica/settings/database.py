@@ -67,7 +67,7 @@ DATABASES: dict[str, dict[str, object]] = {
         _database.database_url,
         tenancy={
             "transaction_pooling": _database.database_transaction_pooling,
-            "paths_a_connection": 900,
+            "paths_a_connection": 600,
         },
         pool=_POOL,
     ),
