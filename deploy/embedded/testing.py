@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
 
-from deploy.embedded import frontend, platform, progress, second_look
+from deploy.embedded import frontend, platform, progress
 from deploy.embedded.errors import StackError, Stopped, one_sentence
 from deploy.embedded.options import parse_test
 from deploy.embedded.paths import Tree
@@ -24,7 +24,6 @@ RUN = "PLEXICA_TEST_RUN"  # every process of a run carries it: how those that a 
 # the first is Chromium without windows of its own to draw: pages cost a third of the work
 BROWSERS = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 WHOLE_SUITE = ["-n", "3", "--cov", "--cov-branch"]  # one of them mostly waits for browsers and processes
-TESTS_FAILED = 1  # pytest's status
 POOLERS = ("pgbouncer", "/usr/sbin/pgbouncer")  # Debian puts it where not everybody looks
 # for each variable that names a program: where it is looked for, the mark of the tests that need it, Debian's package
 PROGRAMS: dict[str, tuple[Sequence[str], str, str]] = {
@@ -61,21 +60,12 @@ def run(tree: Tree, words: list[str], programs: dict[str, str], *, down: bool) -
             stack.up(USUAL)
             env = {**environment(tree, stack, programs), RUN: token}
             _build(tree, env)
-            status = _pytest(tree, words or WHOLE_SUITE, env)
-            if status == TESTS_FAILED and not words and _is_covered(tree):
-                status = 0 if second_look.passes(tree.root, _python(tree), env) else status
-            return status
+            return _pytest(tree, words or WHOLE_SUITE, env)
         finally:
             stop_all(find_by_variable(RUN, token))
             if down:
                 progress.say("stopping the servers")
                 stack.down()
-
-
-def _is_covered(tree: Tree) -> bool:
-    """Say whether the whole run watched as much as it has to: a failed test's status hides that it did not."""
-    words: list[str | Path] = [_python(tree), "-m", "coverage", "report", "--format=total"]
-    return subprocess.run(words, cwd=tree.root, stdout=subprocess.DEVNULL, check=False).returncode == 0
 
 
 def environment(tree: Tree, stack: Stack, programs: dict[str, str]) -> dict[str, str]:

@@ -64,8 +64,12 @@ class TopicReader:
             if self._is_over:
                 log.warning("bus_consumer_was_over", group=self._group)
                 self._join_again()
-            self._go_back()
-            self._commit_passed()
+            try:
+                self._go_back()
+                self._commit_passed()
+            except KafkaException:  # they ask nobody, and fail for good once the consumer is over
+                self._is_over = True
+                raise
             asked_at = datetime.now(UTC)
             parts = self._parts(self._poll(min(timeout_s, COMMIT_EVERY_S) if self._uncommitted else timeout_s))
             return parts + self._idle({part.shard for part in parts}, asked_at)
