@@ -20,7 +20,7 @@ PAIRS = 3  # rounds of events and tasks, in turn: both meet the same machine
 BACKLOG = 20_000
 ROUNDS = 400
 PATIENCE_S = 60.0  # without anything handled: a process needs some seconds to start on a busy machine
-Send = Callable[[Any, UUID], None]
+Send = Callable[[UUID], None]
 
 
 def run(ground: Ground, size: int = TENANTS) -> Iterator[Figure]:
@@ -91,14 +91,14 @@ class Handled:
             time.sleep(0.02)
 
 
-def _publish(tenant: Any, key: UUID) -> None:
+def _publish(key: UUID) -> None:
     from events import publish
     from plexica_sdk.events import MemberAdded
 
     publish(MemberAdded(person_id=key))
 
 
-def _delay(tenant: Any, key: UUID) -> None:
+def _delay(key: UUID) -> None:
     from django.db import connection, transaction
 
     from benchmarks.event_handlers import handle_as_task
@@ -141,7 +141,7 @@ def _send_one(tenant: Any, send: Send) -> tuple[UUID, float]:
     at: list[float] = []
     with enter(tenant.ref), transaction.atomic():
         transaction.on_commit(lambda: at.append(time.time()))  # before a task is sent, which happens on commit, too
-        send(tenant, key)
+        send(key)
     return key, at[0]
 
 
@@ -179,7 +179,7 @@ def _publish_cost(tenant: Any, *, rounds: int) -> float:
         with transaction.atomic():
             audit.record(actor=SYSTEM, action="member.updated")
             if publishes:
-                _publish(tenant, uuid7())
+                _publish(uuid7())
         return (time.perf_counter() - begin) * 1e6
 
     series: dict[bool, list[float]] = {False: [], True: []}

@@ -115,6 +115,3 @@ def _us(question: Callable[[], object]) -> float:
     begin = time.perf_counter_ns()
     question()
     return (time.perf_counter_ns() - begin) / 1000
-
-
-__all__ = ["run"]

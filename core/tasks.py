@@ -13,7 +13,6 @@ from core.tenancy import TenantStopped, current, enter, enter_platform, find_ten
 HEADER = "plexica_tenant"
 POSTPONE_S = 60
 LOOK_S = 0.5
-GONE = ("deleted", "failed")  # neither schema nor role is left
 STOPPED = ("suspended", "deleting")  # until it is active again, or gone
 log = structlog.get_logger(__name__)
 
@@ -47,7 +46,7 @@ class TenantTask(Task):  # type: ignore[type-arg]
             with enter_platform():
                 return super().__call__(*args, **kwargs)
         ref = find_tenant(UUID(tenant_id))
-        if ref is None or ref.state in GONE:
+        if ref is None or ref.is_gone:
             log.info("task_dropped", task=self.name, tenant=tenant_id)
             return None
         if ref.state in STOPPED:
@@ -90,7 +89,7 @@ class _Watch:
                 except DatabaseError as error:
                     log.warning("tenant_not_looked_up", error=str(error))
                     continue
-                if ref is None or ref.state in STOPPED + GONE:
+                if ref is None or ref.is_gone or ref.state in STOPPED:
                     self._stopped.set()
                     return
         finally:

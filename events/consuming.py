@@ -28,7 +28,6 @@ from events.outbox.models import ParkedMessage, Passed
 from events.parking import Reason
 from events.subscribing import Subscriber
 
-GONE = ("deleted", "failed")  # neither schema nor role is left
 WAIT_S = 0.5  # for messages, and between looks at what is parked
 PASSED_EVERY_S = 1.0
 PAUSE_S = 0.5  # after a part that did not answer
@@ -103,7 +102,7 @@ class Consumer:
         waiting = parking.tenants_with_parked(self._subscriber.name, by_tenant)
         for tenant_id, messages in by_tenant.items():
             ref = find_tenant(tenant_id)
-            if ref is None or ref.state in GONE:
+            if ref is None or ref.is_gone:
                 log.info("events_dropped", subscriber=self._subscriber.name, tenant=str(tenant_id), count=len(messages))
             elif tenant_id in waiting:
                 parking.park(self._subscriber.name, tenant_id, messages, Reason.BEHIND)
@@ -170,7 +169,7 @@ class Consumer:
         name = self._subscriber.name
         while not until() and (parked := parking.first_parked(name, tenant_id)):
             ref = find_tenant(tenant_id)
-            if ref is None or ref.state in GONE:
+            if ref is None or ref.is_gone:
                 parking.forget_tenant(name, tenant_id)
                 return
             if ref.state != "active" or parked.next_try_at > timezone.now():

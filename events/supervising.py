@@ -17,7 +17,7 @@ from typing import Any
 
 import structlog
 
-from core.health.alive import AliveFile
+from core.health.alive import AliveFile, until_ended
 from events.consuming import Consumer, interrupt_long_handlers
 from events.subscribing import Subscriber
 
@@ -111,9 +111,7 @@ class Supervisor:
 
 
 def _consume(child: _Child) -> None:
-    over: list[int] = []
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda number, frame: over.append(number))
+    ended = until_ended(AliveFile(None))
     interrupt_long_handlers()
     consumer = Consumer(child.subscriber, member=child.member, poison=child.poison)
 
@@ -127,6 +125,6 @@ def _consume(child: _Child) -> None:
 
     def until() -> bool:
         child.at_work.moved_at = time.monotonic()
-        return bool(over) or os.getppid() != watcher
+        return ended() or os.getppid() != watcher
 
     consumer.run(until=until)

@@ -30,6 +30,11 @@ class TenantRef:
     state: str
     bucket: str = ""  # the template, which is nobody, has none
 
+    @property
+    def is_gone(self) -> bool:
+        """Whether neither schema nor role is left."""
+        return self.state in ("deleted", "failed")
+
 
 class TenantSwitchInTransaction(RuntimeError):
     """A transaction is open: it would go on under another tenant's role."""

@@ -27,7 +27,6 @@ POLL_S = 0.25
 TURN_S = 5.0  # then other webhooks have their turn
 COUNTED_EVERY_S = 1.0  # what came of attempts is added to the figures
 PAUSE_S = 1.0  # after a database that did not answer
-GONE = ("deleted", "failed")  # neither schema nor role is left
 log = structlog.get_logger(__name__)
 
 
@@ -116,7 +115,7 @@ class Sender:
             connections.close_all()
 
     def _serve_tenant(self, claimed: Claim, ref: TenantRef | None) -> None:
-        if ref is None or ref.state in GONE:
+        if ref is None or ref.is_gone:
             forget(claimed)
         elif ref.state != "active":
             hold(claimed)

@@ -1,4 +1,4 @@
-"""Each bench runs, on so few tenants that it proves nothing, and prints what `--json` promises."""
+"""Each bench but two runs, on so few tenants that it proves nothing, and prints what `--json` promises."""
 
 import json
 import subprocess
@@ -27,6 +27,7 @@ FIGURES = {
         "guardian_warm_p50",
     },
 }
+NOT_RUN = {"keycloak", "tenant-request"}  # too long for every run
 
 
 @pytest.mark.parametrize("name", FIGURES)
@@ -49,8 +50,8 @@ def test_a_bench_prints_one_object(django_db_setup, name):
         assert figure["unit"] in {"x", "ms", "us", "s", "/s", "MB", ""}
 
 
-def test_every_bench_is_known_by_its_name():
-    assert set(FIGURES) <= set(names())
+def test_every_bench_is_run_here_or_left_out_by_name():
+    assert set(names()) == set(FIGURES) | NOT_RUN
 
 
 @pytest.mark.parametrize(

@@ -28,7 +28,6 @@ from events.outbox.models import OutboxMessage, ParkedMessage
 from events.relay import _connect
 from plexica_sdk.events import MemberAdded
 from tests.events.conftest import effects
-from tests.support import database
 from tests.support.event_handlers import FAILS, HANGS
 from tests.support.own_kafka import OwnKafka
 from tests.support.own_valkey import OwnValkey
@@ -44,10 +43,8 @@ class Processes:
 
     def __init__(self, bus_url: str) -> None:
         self.running: list[subprocess.Popen[bytes]] = []
-        self._name = name = str(settings.DATABASES["default"]["NAME"])
-        databases = database.VARIABLES.values()
+        self._name = str(settings.DATABASES["default"]["NAME"])
         self._env = {
-            **{variable: database.with_database(os.environ[variable], name) for variable in databases},
             "PLEXICA_BUS_URL": bus_url,
             "DJANGO_SETTINGS_MODULE": "tests.support.settings_with_handlers",
             "PLEXICA_LOG_LEVEL": "ERROR",

@@ -94,12 +94,14 @@ def test_a_subscriber_that_left_the_code_is_forgotten_after_a_week(outbox, bus):
     passed("tests.gone", timezone.now() - timedelta(days=8))
     passed("tests.leaving", timezone.now() - timedelta(days=6))
     passed("tests.known", timezone.now() - timedelta(days=8))
-    with bus.reader("tests.gone"), bus.reader("tests.known"):
-        pass
+    with bus.reader("tests.gone") as gone, bus.reader("tests.known") as known:
+        for reader in (gone, known):
+            reader.read(timeout_s=0.01)  # joins the group
 
     assert housekeeping.forget_retired(subscribers=["tests.known"]) == ["tests.gone"]
 
     assert set(Passed.objects.values_list("subscriber", flat=True)) == {"tests.leaving", "tests.known"}
+    assert {group["name"] for shard in range(SHARDS) for group in bus._groups(shard)} == {b"tests.known"}
 
 
 def test_answered_events_go_after_a_while_and_open_ones_stay(tenant, outbox):

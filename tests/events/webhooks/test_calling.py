@@ -105,9 +105,11 @@ def test_a_name_that_nobody_has_is_said_so(at_home):
 
 
 def test_text_that_postgresql_would_refuse_is_replaced(receiver):
-    receiver.reply = lambda call: Reply(200, {"X-Zero": "a"}, b"a\x00b\xff")
+    receiver.reply = lambda call: Reply(raw=(b"HTTP/1.1 200 OK\r\nX-Zero: a\x00b\r\n\r\na\x00b\xff",))
 
-    assert post(receiver.url()).body == "a\ufffdb\ufffd"
+    answer = post(receiver.url())
+
+    assert (answer.headers["X-Zero"], answer.body) == ("a\ufffdb", "a\ufffdb\ufffd")
 
 
 # -- addresses

@@ -10,7 +10,6 @@ import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from django.conf import settings as django_settings
 from django.db import connections, transaction
 from django.utils import timezone
 from standardwebhooks import Webhook as Library
@@ -39,7 +38,6 @@ from tenants.models import Tenant
 from tenants.services.lifecycle import reactivate_tenant, suspend_tenant
 from tests.events.conftest import added
 from tests.events.webhooks.conftest import deliveries, later, make, send, webhook_of
-from tests.support import database
 from tests.support.receiver import Reply
 from tests.support.threads import run_apart
 
@@ -558,16 +556,12 @@ def process():
     running = []
 
     def start():
-        name = django_settings.DATABASES["default"]["NAME"]
-        urls = {
-            variable: database.with_database(os.environ[variable], name) for variable in database.VARIABLES.values()
-        }
         ours = {
             "PLEXICA_WEBHOOK_ALLOWED_NETWORKS": "127.0.0.0/8",
             "PLEXICA_WEBHOOK_ALLOW_HTTP": "true",
             "PLEXICA_LOG_LEVEL": "WARNING",
         }
-        running.append(subprocess.Popen([sys.executable, "manage.py", "send_webhooks"], env=os.environ | urls | ours))
+        running.append(subprocess.Popen([sys.executable, "manage.py", "send_webhooks"], env=os.environ | ours))
         return running[-1]
 
     yield start

@@ -1,9 +1,8 @@
-import signal
 from argparse import ArgumentParser
 from typing import Any
 
 from core.commands import TeachingCommand
-from core.health.alive import AliveFile
+from core.health.alive import AliveFile, until_ended
 from events.relay import Relay
 from events.subscribing import subscribers
 
@@ -27,15 +26,7 @@ SIGTERM and Ctrl-C end it when the batch under way is sent. `manage.py events_st
         parser.add_argument("--alive-file", metavar="PATH", help="touched every second while it works")
 
     def handle(self, *args: Any, alive_file: str | None, **options: Any) -> None:
-        over: list[int] = []
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda number, frame: over.append(number))
+        until = until_ended(AliveFile(alive_file))
         self.stdout.write("relaying events")
         self.stdout.flush()
-        alive = AliveFile(alive_file)
-
-        def until() -> bool:
-            alive.touch()
-            return bool(over)
-
         Relay(subscribers=lambda: sorted(subscribers())).run(until=until)

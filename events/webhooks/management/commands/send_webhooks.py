@@ -1,9 +1,8 @@
-import signal
 from argparse import ArgumentParser
 from typing import Any
 
 from core.commands import TeachingCommand, whole_number
-from core.health.alive import AliveFile
+from core.health.alive import AliveFile, until_ended
 from events.webhooks.sending import THREADS, Sender
 
 
@@ -33,15 +32,7 @@ SIGTERM and Ctrl-C end it. `manage.py events_status` says how it goes.
         parser.add_argument("--alive-file", metavar="PATH", help="touched every second while it works")
 
     def handle(self, *args: Any, threads: int, alive_file: str | None, **options: Any) -> None:
-        over: list[int] = []
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda number, frame: over.append(number))
+        until = until_ended(AliveFile(alive_file))
         self.stdout.write("sending webhooks")
         self.stdout.flush()
-        alive = AliveFile(alive_file)
-
-        def until() -> bool:
-            alive.touch()
-            return bool(over)
-
         Sender(threads=threads).run(until=until)
