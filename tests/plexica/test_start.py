@@ -59,6 +59,21 @@ def test_the_heavy_ones_are_called_what_they_were_called():
     assert said.stdout.split() == ["set()"]
 
 
+def test_a_command_does_not_look_through_what_it_loaded_as_it_ends():
+    program = (
+        "import atexit, gc\n"
+        "atexit.register(lambda: print(gc.get_freeze_count(), gc.isenabled()))\n"
+        "import manage\nmanage.main()"
+    )
+    said = subprocess.run(
+        [sys.executable, "-c", program, "fleet_status", "--json"], cwd=BASE_DIR, capture_output=True, text=True, check=False
+    )
+
+    count, enabled = said.stdout.splitlines()[-1].split()
+    assert int(count) > 50_000
+    assert enabled == "True"
+
+
 @pytest.mark.parametrize("name", sorted(COMMANDS))
 def test_no_command_of_ours_runs_the_checks_of_the_code_first(name):
     command = load_command_class(COMMANDS[name], name)

@@ -17,11 +17,6 @@ def list_invitations(*, state: str = "", query: str = "") -> QuerySet[Invitation
     return found.filter(_in_state(state)) if state else found
 
 
-def count_open_invitations() -> int:
-    """Return how many people can still accept."""
-    return Invitation.objects.filter(_in_state("open")).count()
-
-
 def get_invitation(invitation_id: UUID) -> Invitation:
     """Return an invitation with its roles. Raises NotFound."""
     found = Invitation.objects.prefetch_related("roles").filter(pk=invitation_id).first()
