@@ -86,6 +86,8 @@ class CallbackView(OIDCAuthenticationCallbackView):  # type: ignore[misc]
         if request.GET.get("error") and asked is None:  # the library would sign the person out
             raise SuspiciousOperation("the answer belongs to no question")
         self.onward = (asked or {}).get("next")
+        if asked is None and isinstance(request.user, Principal):  # the Back button, or a second click
+            return HttpResponseRedirect(self.success_url)
         response: HttpResponse = super().get(request)
         return response
 

@@ -10,6 +10,7 @@ from tests.attacks.site import answer_of_issuer, begin, is_signed_in
 from tests.support.browser import Visitor
 from tests.support.issuer import query_of
 from tests.support.keycloak import cookies_of
+from tests.support.walk import Walk
 
 SESSION, ISSUER = settings.SESSION_COOKIE_NAME, settings.ISSUER_COOKIE_NAME
 
@@ -70,10 +71,25 @@ def test_an_answer_counts_once(a):
     browser = a.known_at_issuer()
     callback = answer_of_issuer(browser)
     browser.pages.get(callback)
+    session, count = browser.pages.cookies[SESSION].value, _session_count(browser)
+
+    again = browser.pages.get(callback)  # as the Back button does
+
+    assert (again.status_code, again.headers["Location"]) == (302, "/")
+    assert browser.pages.cookies[SESSION].value == session
+    assert _session_count(browser) == count
+
+
+def test_an_answer_that_counted_signs_nobody_in_again(a):
+    browser = a.sign_in(a.newcomer())
+    callback = answer_of_issuer(browser)
+    browser.pages.get(callback)
+    browser.pages.post("/oidc/sign-out/", page=browser.pages.get("/profile/"))
 
     again = browser.pages.get(callback)
 
-    assert again.status_code == 400
+    assert again.headers["Location"] == "/sign-in-failed/"
+    assert not is_signed_in(browser)
 
 
 def test_an_answer_in_the_name_of_another_issuer_is_refused(a, b):
@@ -233,3 +249,7 @@ def test_an_account_of_one_tenant_signs_in_at_no_other(a, b):
 
     with pytest.raises(AssertionError, match="refused"):
         b.sign_in(who)
+
+
+def _session_count(browser: Walk) -> int:
+    return len(browser.pages.api("GET", "/api/v1/sessions/").json()["results"])

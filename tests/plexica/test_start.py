@@ -66,7 +66,11 @@ def test_a_command_does_not_look_through_what_it_loaded_as_it_ends():
         "import manage\nmanage.main()"
     )
     said = subprocess.run(
-        [sys.executable, "-c", program, "fleet_status", "--json"], cwd=BASE_DIR, capture_output=True, text=True, check=False
+        [sys.executable, "-c", program, "fleet_status", "--json"],
+        cwd=BASE_DIR,
+        capture_output=True,
+        text=True,
+        check=False,
     )
 
     count, enabled = said.stdout.splitlines()[-1].split()
