@@ -102,7 +102,7 @@ def tenant_rename(request: OperatorRequest, slug: str) -> HttpResponse:
             "What the platform calls the tenant. Its slug and address stay, and so does the name that the workspace gives"
             " itself."
         ),
-        label=_("Save name"),
+        label=_("Rename %(name)s") % {"name": tenant.slug},
         form=form,
         kind="primary",
     )
