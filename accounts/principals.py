@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Optional, TypeVar
+from uuid import UUID
 
 from django.db import connection, models, router
 from django.db.models import Q
@@ -63,6 +64,11 @@ class Principal(models.Model):
         if not self.is_active:
             return "disabled"
         return "active" if self.last_sign_in_at else "invited"
+
+    @property
+    def own_session_id(self) -> UUID | None:
+        """The id of the browser session that asks, if one does."""
+        return self.session.id if self.session else None
 
     @property
     def actor(self) -> Actor:

@@ -7,7 +7,9 @@ from uuid import UUID
 import structlog
 from celery import Task
 from django.db import DatabaseError, close_old_connections, connections
+from kombu.exceptions import OperationalError
 
+from core.errors import Unavailable
 from core.tenancy import TenantStopped, current, enter, enter_platform, find_tenant, guarded
 
 HEADER = "plexica_tenant"
@@ -30,7 +32,10 @@ class TenantTask(Task):  # type: ignore[type-arg]
     def apply_async(self, *args: Any, headers: dict[str, Any] | None = None, **kwargs: Any) -> Any:
         ref = current()
         carried = {**(headers or {}), **({HEADER: str(ref.id)} if ref else {})}
-        return super().apply_async(*args, headers=carried, **kwargs)
+        try:
+            return super().apply_async(*args, headers=carried, **kwargs)
+        except OperationalError as error:
+            raise Unavailable(part="broker") from error
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if self.request.called_directly:

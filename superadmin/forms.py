@@ -1,5 +1,4 @@
 import re
-from copy import copy
 from typing import Any
 
 from django import forms
@@ -270,5 +269,4 @@ class ReplayForm(forms.Form):
     def __init__(self, *args: Any, names: list[str], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["subscriber"].choices = [(name, name) for name in names]  # type: ignore[attr-defined]
-        self.fields["reason"] = copy(self.fields["reason"])
-        self.fields["reason"].widget = forms.Textarea(attrs={"rows": 2})
+        self.fields["reason"].widget.attrs.pop("autofocus")

@@ -16,6 +16,16 @@ def console(request: HttpRequest) -> dict[str, Any]:
     """Context of the console's pages: what an operator finds in sidebar, menu and search."""
     if not isinstance(getattr(request, "user", None), Operator):
         return {}
+    return {
+        "nav": groups(request),
+        "profile_url": reverse("operator_profile"),
+        "search_url": reverse("console_search"),
+        "home_url": reverse("console_home"),
+    }
+
+
+def groups(request: HttpRequest) -> list[NavGroup]:
+    """Return the console's pages, for sidebar and search."""
     counts = count_tenants_by_status()
     living = sum(counts.values()) - counts.get(Tenant.Status.DELETED, 0)
     here = str(getattr(request.resolver_match, "url_name", ""))
@@ -52,16 +62,11 @@ def console(request: HttpRequest) -> dict[str, Any]:
     clients = NavEntry(
         label=_("API clients"), url=reverse("client_list"), icon="api", current=here.startswith("client_")
     )
-    return {
-        "nav": [
-            NavGroup("", [tenants]),
-            NavGroup(_("Watch"), [operations, events, fleet]),
-            NavGroup(_("Access"), [operators, clients]),
-        ],
-        "profile_url": reverse("operator_profile"),
-        "search_url": reverse("console_search"),
-        "home_url": reverse("console_home"),
-    }
+    return [
+        NavGroup("", [tenants]),
+        NavGroup(_("Watch"), [operations, events, fleet]),
+        NavGroup(_("Access"), [operators, clients]),
+    ]
 
 
 def _said(*, stuck: int, running: int) -> str | None:

@@ -208,9 +208,7 @@ def show_entry(entry: AuditEntry) -> dict[str, Any]:
     """One entry of the audit log."""
     return {
         "label": label_of(entry.action),
-        "action": entry.action,
         "actor": entry.actor_name,
-        "actor_id": entry.actor_id,
         "reason": entry.reason,
         "at": entry.occurred_at,
         "operation": entry.facts.get("operation"),

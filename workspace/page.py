@@ -36,14 +36,15 @@ def workspace(request: HttpRequest) -> dict[str, Any]:
     context: dict[str, Any] = {"tenant": ShownTenant(preferences.name, ref.slug), "brand_url": brand}
     if isinstance(getattr(request, "user", None), Person):
         context |= {
-            "nav": [NavGroup("", _entries(request))],
+            "nav": [NavGroup("", entries(request))],
             "profile_url": reverse("profile"),
             "search_url": reverse("workspace_search"),
         }
     return context
 
 
-def _entries(request: HttpRequest) -> list[NavEntry]:
+def entries(request: HttpRequest) -> list[NavEntry]:
+    """Return the pages that whoever asks may open, for sidebar and search."""
     here = str(getattr(request.resolver_match, "url_name", ""))
     entries = [NavEntry(_("Dashboard"), reverse("dashboard"), icon="layout-dashboard", current=here == "dashboard")]
     if may(request, "team.view"):

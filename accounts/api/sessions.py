@@ -69,7 +69,7 @@ class SessionCollection(generics.ListAPIView[BrowserSession]):
     )
     def delete(self, request: Request) -> Response:
         user = caller_of(request)
-        end_sessions_of(principal=user, except_key=user.session.id if user.session else None)
+        end_sessions_of(principal=user, except_key=user.own_session_id)
         return Response(status=status.HTTP_204_NO_CONTENT)
 
 

@@ -22,8 +22,7 @@ from accounts.identity.discovery import discover
 from accounts.identity.realms import current_realm
 from accounts.permissions import registered
 from core.actors import Actor
-from core.tenancy import current
-from core.web.asking import ChangeForm, Question, ask, carried_out
+from core.web.asking import ChangeForm, Question, ask, carried_out, shell
 
 PAGE_SIZE = 25
 Choices = list[tuple[str, Any]]
@@ -74,7 +73,7 @@ def show_clients(request: HttpRequest, *, may_manage: bool) -> HttpResponse:
         "q": query,
         "rows_url": request.path,
         "may_manage": may_manage,
-        "shell": _shell(),
+        "shell": shell(),
     }
     fragment = "#rows" if request.headers.get("HX-Target") == "rows" else ""
     return render(request, f"clients/client_list.html{fragment}", context)
@@ -84,8 +83,9 @@ def ask_for_client(request: HttpRequest, *, actor: Actor, choices: Choices, help
     """Ask for a new client, and show its secret, this once."""
     form = ApiClientForm(request.POST or None, permissions=choices, help_text=help_text)
     made: list[MadeClient] = []
+    token_url = _token_url(request)
     if carried_out(form, request, lambda: made.append(make_client(actor=actor, **form.said))):
-        return _show_secret(request, made[0])
+        return _show_secret(request, made[0], token_url)
     return _ask(
         request,
         form,
@@ -101,8 +101,9 @@ def ask_for_secret(request: HttpRequest, client_id: UUID, *, actor: Actor) -> Ht
     client = get_client(client_id)
     form = ChangeForm(request.POST if request.method == "POST" else None)
     made: list[MadeClient] = []
+    token_url = _token_url(request)
     if carried_out(form, request, lambda: made.append(renew_secret(client_id=client_id, actor=actor))):
-        return _show_secret(request, made[0])
+        return _show_secret(request, made[0], token_url)
     return _ask(
         request,
         form,
@@ -146,16 +147,13 @@ def platform_choices() -> Choices:
     return [(SUPER_ADMIN, _("Change everything, as super admins do"))]
 
 
-def _show_secret(request: HttpRequest, made: MadeClient) -> HttpResponse:
-    context = {"client": made.client, "secret": made.secret, "shell": _shell(), "token_url": _token_url()}
+def _show_secret(request: HttpRequest, made: MadeClient, token_url: str) -> HttpResponse:
+    context = {"client": made.client, "secret": made.secret, "shell": shell(), "token_url": token_url}
     response = render(request, "clients/client_made.html", context)
     response["Cache-Control"] = "no-store"
     return response
 
 
-def _shell() -> str:
-    return "shell_workspace.html" if current() else "shell_console.html"
-
-
-def _token_url() -> str:
-    return str(discover(current_realm())["token_endpoint"])
+def _token_url(request: HttpRequest) -> str:
+    """Ask before anything is made: an issuer that does not answer must not hide a secret that nobody can read again."""
+    return str(discover(current_realm())["token_endpoint"]) if request.method == "POST" else ""

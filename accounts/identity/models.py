@@ -54,14 +54,6 @@ class Realm(models.Model):
         return f"{self.provider} {self.issuer}".strip()
 
 
-class AccountManager(BaseUserManager["Account"]):
-    """Finds accounts by e-mail address, in lower case."""
-
-    def get_by_natural_key(self, username: str | None) -> "Account":
-        """Return the account with this e-mail address."""
-        return self.get(email=(username or "").lower())
-
-
 class Account(AbstractBaseUser):
     """A person at the built-in issuer: how they prove who they are. What they may do stands elsewhere."""
 
@@ -81,7 +73,7 @@ class Account(AbstractBaseUser):
     session_claims: Mapping[str, Any] = MappingProxyType({})  # sid and amr of the session at the issuer, if one asks
 
     USERNAME_FIELD = "email"
-    objects = AccountManager()
+    objects = BaseUserManager["Account"]()
 
     class Meta:
         constraints = [models.CheckConstraint(condition=Q(email=Lower("email")), name="identity_account_email_lower")]

@@ -31,7 +31,7 @@ from accounts.principals import Principal
 from accounts.sessions.middleware import session_id_of
 from accounts.sessions.models import SESSION_ID
 from accounts.sessions.services import begin_session, end_session
-from core.errors import Unavailable
+from core.errors import Rejected, Unavailable
 from core.tenancy import current
 from core.web.addresses import ip_of
 
@@ -214,7 +214,7 @@ def end_session_url(*, id_token: str) -> str:
     back = f"{origin()}/"
     try:
         endpoint = discover(realm).get("end_session_endpoint")
-    except Unavailable:  # signing out here must not wait for it
+    except (Unavailable, Rejected):  # signing out here must not wait for it
         endpoint = None
     if not endpoint:
         return back

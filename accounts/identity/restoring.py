@@ -9,9 +9,9 @@ from core.tenancy import TenantRef
 
 
 def make_missing_accounts(ref: TenantRef) -> list[str]:
-    """Make an account for every person of the current realm who has none; return their subjects. Safe to repeat."""
+    """Make an account for everybody in the current realm who has none; return their subjects. Safe to repeat."""
     with inside(ref), transaction.atomic():
-        people = list(Person.objects.filter(realm__is_current=True))
+        people = list(Person.objects.filter(realm__is_current=True, removed_at=None))
     if not people:
         return []
     known = {account.subject for account in provider().list_accounts(ref)}

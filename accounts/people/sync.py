@@ -84,6 +84,8 @@ def _disable(person: Person, done: Synced) -> None:
 
 
 def _remove(person: Person, done: Synced) -> None:
+    if provider().find_account(current(), person.subject):  # made while they were listed, or moved to another page
+        return
     try:
         remove_person(person_id=person.pk, actor=SYSTEM)
         done.removed += 1

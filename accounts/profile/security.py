@@ -11,9 +11,8 @@ from accounts.access import PrincipalRequest, principal_required
 from accounts.identity.builtin.forms import ChangePasswordForm
 from accounts.identity.realms import current_realm
 from accounts.passwords import change_password
-from accounts.profile.sessions import shell_of
 from accounts.two_factor import state_of
-from core.errors import Invalid
+from core.web.asking import carried_out, shell
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -24,20 +23,20 @@ def profile_security(request: PrincipalRequest) -> HttpResponse:
     """Change one's password; where the realm's passwords are not ours, say where it is done."""
     realm, person = current_realm(), request.user
     form = ChangePasswordForm(request.POST or None) if realm.builtin else None
-    if request.method == "POST" and form is not None and form.is_valid():
-        keep = person.session.id if person.session else None
-        try:
-            change_password(
-                principal=person, old=form.cleaned_data["old"], new=form.cleaned_data["password"], keep=keep
-            )
-        except Invalid as invalid:
-            for field, sentences in invalid.facts["errors"].items():  # type: ignore[attr-defined]
-                form.add_error(field, sentences)
-        else:
-            messages.success(request, _("Your password is changed. Your other sessions are ended."))
-            return HttpResponseRedirect(reverse("profile_security"))
+    if form is not None and carried_out(
+        form,
+        request,
+        lambda: change_password(
+            principal=person,
+            old=form.cleaned_data["old"],
+            new=form.cleaned_data["password"],
+            keep=person.own_session_id,
+        ),
+    ):
+        messages.success(request, _("Your password is changed. Your other sessions are ended."))
+        return HttpResponseRedirect(reverse("profile_security"))
     context = {
-        "shell": shell_of(request),
+        "shell": shell(),
         "form": form,
         "two_factor": state_of(person),
         "account_url": "" if realm.builtin else f"{realm.issuer}/account",

@@ -18,6 +18,7 @@ from accounts.sessions.selectors import list_sessions
 from accounts.sessions.services import end_session, end_sessions_of
 from accounts.views import leave
 from core.errors import NotFound
+from core.web.asking import shell
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,19 +57,14 @@ def _shown(session: BrowserSession, current: UUID | None) -> ShownSession:
     )
 
 
-def shell_of(request: PrincipalRequest) -> str:
-    """Return the template that the portal's pages extend."""
-    return "shell_workspace.html" if getattr(request, "tenant", None) else "shell_console.html"
-
-
 @require_safe
 @principal_required
 def profile_sessions(request: PrincipalRequest) -> HttpResponse:
     """Where somebody is signed in, with this browser first."""
-    current = request.user.session.id if request.user.session else None
+    current = request.user.own_session_id
     shown = [_shown(session, current) for session in list_sessions(request.user)]
     context = {
-        "shell": shell_of(request),
+        "shell": shell(),
         "sessions": sorted(shown, key=lambda session: not session.is_current),
         "idle_hours": round(settings.SESSION_IDLE.total_seconds() / 3600, 1),
         "whole_hours": round(settings.SESSION_LIFETIME.total_seconds() / 3600, 1),
@@ -80,7 +76,7 @@ def profile_sessions(request: PrincipalRequest) -> HttpResponse:
 @principal_required
 def profile_session_end(request: PrincipalRequest, session_id: UUID) -> HttpResponse:
     """End a session with another browser, or sign out here."""
-    if request.user.session and session_id == request.user.session.id:
+    if session_id == request.user.own_session_id:
         return leave(request)
     if not end_session(principal=request.user, session_id=session_id, how="ended"):
         raise NotFound
@@ -92,7 +88,7 @@ def profile_session_end(request: PrincipalRequest, session_id: UUID) -> HttpResp
 @principal_required
 def profile_sessions_end_others(request: PrincipalRequest) -> HttpResponse:
     """End every session but this one."""
-    current = request.user.session.id if request.user.session else None
+    current = request.user.own_session_id
     ended = end_sessions_of(principal=request.user, except_key=current)
     said = ngettext("%(count)d session is ended.", "%(count)d sessions are ended.", ended) % {"count": ended}
     messages.success(request, said)

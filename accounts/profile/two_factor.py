@@ -1,5 +1,3 @@
-from uuid import UUID
-
 from django.contrib import messages
 from django.http import HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
@@ -12,7 +10,6 @@ from django.views.decorators.http import require_http_methods
 from accounts.access import PrincipalRequest, principal_required
 from accounts.identity.builtin.forms import OwnAuthenticatorForm, ProofForm
 from accounts.passwords import own_account
-from accounts.profile.sessions import shell_of
 from accounts.two_factor import (
     TwoFactorOn,
     draw_again,
@@ -21,7 +18,7 @@ from accounts.two_factor import (
     switch_off,
     switch_on,
 )
-from core.web.asking import Question, ask, carried_out, question_view
+from core.web.asking import Question, ask, carried_out, question_view, shell
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -43,14 +40,14 @@ def profile_two_factor_on(request: PrincipalRequest) -> HttpResponse:
                 password=said["password"],
                 token=said["set_up"],
                 code=said["code"],
-                keep=_kept(request),
+                keep=request.user.own_session_id,
             )
         )
 
     if carried_out(form, request, change):
         return _show_codes(request, codes)
     drawn = draw_again(account, str(form.data.get("set_up", "")))
-    context = {"shell": shell_of(request), "form": form, "drawn": drawn}
+    context = {"shell": shell(), "form": form, "drawn": drawn}
     return render(request, "profile/profile_two_factor_on.html", context, status=422 if form.errors else 200)
 
 
@@ -88,7 +85,7 @@ def profile_two_factor_off(request: PrincipalRequest) -> HttpResponse:
     if carried_out(
         form,
         request,
-        lambda: switch_off(principal=request.user, code=form.cleaned_data["code"], keep=_kept(request)),
+        lambda: switch_off(principal=request.user, code=form.cleaned_data["code"], keep=request.user.own_session_id),
     ):
         messages.success(request, _("Two-factor sign-in is off. Your other sessions are ended."))
         return HttpResponseRedirect(reverse("profile_security"))
@@ -107,11 +104,7 @@ def profile_two_factor_off(request: PrincipalRequest) -> HttpResponse:
 
 
 def _show_codes(request: PrincipalRequest, codes: list[str]) -> HttpResponse:
-    context = {"shell": shell_of(request), "codes": codes}
+    context = {"shell": shell(), "codes": codes}
     response = render(request, "profile/recovery_codes.html", context)
     response["Cache-Control"] = "no-store"
     return response
-
-
-def _kept(request: PrincipalRequest) -> UUID | None:
-    return request.user.session.id if request.user.session else None

@@ -9,7 +9,6 @@ from uuid import UUID
 import structlog
 from django.db import transaction
 from django.utils import timezone
-from kombu.exceptions import OperationalError
 
 from accounts.identity import provider
 from accounts.identity.logout_tokens import LogoutToken
@@ -23,7 +22,7 @@ from accounts.principals import Principal
 from accounts.sessions.models import BrowserSession
 from core import audit
 from core.actors import SYSTEM, Actor
-from core.errors import Unavailable
+from core.errors import Rejected, Unavailable
 from core.tenancy import current
 from events import publish
 from plexica_sdk.events import SessionEnded
@@ -144,16 +143,16 @@ def _end_at_issuer(*, subject: str, sids: list[str] | None) -> None:
     from accounts.tasks import end_sessions_at_issuer
 
     try:
-        end_at_issuer(subject=subject, sids=sids)
-    except Unavailable:
         try:
+            end_at_issuer(subject=subject, sids=sids)
+        except Unavailable:
             end_sessions_at_issuer.delay(subject=subject, sids=sids)
-        except OperationalError as error:
-            log.error("sessions_live_on_at_issuer", subject=subject, error=str(error))
+    except (Unavailable, Rejected) as error:  # nobody can be asked, or repeating is useless; here they are over
+        log.error("sessions_live_on_at_issuer", subject=subject, error=error.code)
 
 
 def end_at_issuer(*, subject: str, sids: list[str] | None) -> None:
-    """End the issuer's own sessions of an account, all of them for None. Raises Unavailable."""
+    """End the issuer's own sessions of an account, all of them for None. Raises Unavailable and Rejected."""
     if sids is None:
         provider().end_sessions(current(), subject)
     for sid in sids or []:

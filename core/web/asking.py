@@ -74,10 +74,14 @@ def question_view(guard: Callable[[View], View]) -> Callable[[View], View]:
 def ask(request: HttpRequest, question: Question) -> HttpResponse:
     """Show the question: as a page, or as the content of the dialog that asks for it."""
     in_dialog = request.headers.get("HX-Target") == "ask"
-    shell = "shell_workspace.html" if current() else "shell_console.html"
-    context = {"ask": question, "in_dialog": in_dialog, "ask_shell": shell}
+    context = {"ask": question, "in_dialog": in_dialog, "ask_shell": shell()}
     fragment = "#ask" if in_dialog else ""
     return render(request, f"ask.html{fragment}", context, status=422 if question.form.errors else 200)
+
+
+def shell() -> str:
+    """Return the template that pages of both portals extend at the current address."""
+    return "shell_workspace.html" if current() else "shell_console.html"
 
 
 def carried_out(form: forms.Form, request: HttpRequest, change: Callable[[], Any]) -> bool:

@@ -14,6 +14,7 @@ from core.errors import Invalid
 from core.idempotency.services import MAX_KEY, IdempotentCall
 from core.web.problems import by_field
 
+MAX_DIGITS = 18  # of a version
 IF_MATCH = OpenApiParameter(
     "If-Match", OpenApiTypes.STR, OpenApiParameter.HEADER, description="The `version` that you saw; another one: 412"
 )
@@ -50,7 +51,7 @@ def expected_version(request: Request) -> int | None:
     if match == "*":
         return None
     version = match.removeprefix("W/").strip('"')
-    if not version.isdecimal():
+    if not version.isdecimal() or len(version) > MAX_DIGITS:
         raise Invalid({"If-Match": [_("Give the version, a whole number.")]})
     return int(version)
 

@@ -221,11 +221,11 @@ def _plain(text: str) -> str:
 
 def _retry_after(value: str, now: datetime) -> timedelta | None:
     """Read a Retry-After header: seconds, or a date."""
-    if value.strip().isdecimal():
-        return timedelta(seconds=min(int(value), 10**9))
     try:
+        if value.strip().isdecimal():
+            return timedelta(seconds=min(int(value), 10**9))
         moment = parsedate_to_datetime(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):  # a year or a number that nobody means
         return None
     moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
     return max(moment - now, timedelta(0))

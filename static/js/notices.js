@@ -1,5 +1,4 @@
-// Toasts and error notices. Whoever has one to show sends an event:
-//   px:toast  {text, tone: "ok" | "info" | "warn" | "bad", undo: {url}}   also by the HX-Trigger header of an answer
+// Toasts, which the page brings along, and error notices: whoever has one to show sends an event
 //   px:notice {title, detail, reference}
 const STAYS_MS = 6000;
 const region = document.getElementById("px-toasts");
@@ -20,35 +19,6 @@ function leaveLater(toast) {
   toast.addEventListener("focusin", wait);
   toast.addEventListener("focusout", go);
 }
-
-/** The template's toast of the same tone, or the first one with its icon exchanged. */
-function drawToast({ text, tone = "ok", undo }) {
-  const toast = document.getElementById("px-toast").content.firstElementChild.cloneNode(true);
-  toast.dataset.tone = tone;
-  toast.querySelector("[data-px-text]").textContent = text;
-  const use = toast.querySelector("use");
-  const icons = { ok: "circle-check", info: "info-circle", warn: "alert-triangle", bad: "alert-circle" };
-  use.setAttribute("href", use.getAttribute("href").replace(/#.*/, `#${icons[tone] ?? icons.info}`));
-  if (undo?.url) {
-    const button = document.createElement("button");
-    button.className = "btn btn-sm";
-    button.type = "button";
-    button.textContent = undo.label ?? document.getElementById("px-words").dataset.undo;
-    button.addEventListener("click", () => {
-      toast.remove();
-      htmx.ajax("POST", undo.url, { target: undo.target ?? "#main", select: undo.target ?? "#main", swap: "outerHTML" });
-    });
-    toast.querySelector("[data-px-close]").before(button);
-  }
-  return toast;
-}
-
-document.addEventListener("px:toast", ({ detail }) => {
-  const toast = drawToast(detail);
-  region.append(toast);
-  announce(detail.text);
-  leaveLater(toast);
-});
 
 document.addEventListener("px:notice", ({ detail: { title, detail, reference } }) => {
   const twin = [...region.querySelectorAll("[data-px-title]")].find((shown) => shown.textContent === title);

@@ -5,8 +5,6 @@ async function ask() {
   try {
     const answer = await fetch(location.href, { headers: { Accept: "text/html" } });
     if (answer.status !== 503) return location.reload();
-    const next = new DOMParser().parseFromString(await answer.text(), "text/html").getElementById("px-setup");
-    if (next) document.getElementById("px-setup").innerHTML = next.innerHTML;
   } catch {
     // The server is away for a moment: ask again.
   }

@@ -12,6 +12,8 @@ from accounts.operators.services import update_profile
 from core.web.page import PaletteEntry, PaletteGroup
 from superadmin.forms import OperatorProfileForm, WorkspaceForm
 from superadmin.gallery import build_gallery
+from superadmin.page import groups
+from superadmin.shown import url_of
 from tenants.directory import address_of, find_by_host
 from tenants.selectors import list_tenants
 
@@ -50,26 +52,19 @@ def console_home(request: OperatorRequest) -> HttpResponse:
 def console_search(request: OperatorRequest) -> HttpResponse:
     """What the command palette finds: pages and tenants."""
     query = request.GET.get("q", "").strip()
-    pages = [
-        PaletteEntry(_("Tenants"), reverse("tenant_list"), icon="building-community"),
-        PaletteEntry(_("Operations"), reverse("operation_list"), icon="list-check"),
-        PaletteEntry(_("Fleet"), reverse("fleet_list"), icon="database"),
-        PaletteEntry(_("Operators"), reverse("operator_list"), icon="users"),
-        PaletteEntry(_("API clients"), reverse("client_list"), icon="api"),
-        PaletteEntry(_("Your profile"), reverse("operator_profile"), icon="user-circle"),
-    ]
+    entries = [entry for group in groups(request) for entry in group.entries]
+    pages = [PaletteEntry(entry.label, entry.url, icon=entry.icon) for entry in entries]
+    pages.append(PaletteEntry(_("Your profile"), reverse("operator_profile"), icon="user-circle"))
     if request.user.is_super_admin:
         pages.insert(1, PaletteEntry(_("Create tenant"), reverse("tenant_create"), icon="plus"))
-    groups = [PaletteGroup(_("Pages"), [page for page in pages if query.lower() in page.label.lower()])]
+    found = [PaletteGroup(_("Pages"), [page for page in pages if query.lower() in page.label.lower()])]
     if query:
-        found = [
-            PaletteEntry(
-                tenant.name, reverse("tenant_detail", args=[tenant.slug]), icon="building-community", note=tenant.slug
-            )
+        tenants = [
+            PaletteEntry(tenant.name, url_of(tenant), icon="building-community", note=tenant.slug)
             for tenant in list_tenants(query=query)[:8]
         ]
-        groups.append(PaletteGroup(_("Tenants"), found))
-    context = {"query": query, "groups": [group for group in groups if group.entries]}
+        found.append(PaletteGroup(_("Tenants"), tenants))
+    context = {"query": query, "groups": [group for group in found if group.entries]}
     return render(request, "components/palette_results.html", context)
 
 

@@ -85,14 +85,12 @@ def operation_detail(request: OperatorRequest, operation_id: UUID) -> HttpRespon
         "export": show_export(archive) if archive else None,
         "operation": {
             **show_operation(operation),
-            "id": operation.pk,
             "started_at": operation.started_at,
             "finished_at": operation.finished_at,
             "error_code": operation.error_code,
         },
         "answers": _answers(operation) if request.user.is_super_admin else [],
         "removed": _counts(operation),
-        "is_running": operation.is_open,
     }
     return render(request, "superadmin/operation_detail.html", context)
 

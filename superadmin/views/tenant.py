@@ -28,7 +28,6 @@ from superadmin.shown import (
     url_of,
     workspace_url,
 )
-from tenants.directory import address_of
 from tenants.infrastructure import Look, last_look, look_at, tenant_checks, verdict_of
 from tenants.models import Operation, Tenant
 from tenants.selectors import active_operation, get_tenant, latest_operation, list_operations, proof_of
@@ -46,6 +45,13 @@ def has_parts(tenant: Tenant) -> bool:
     return tenant.is_in_use
 
 
+def lead_to_page(request: OperatorRequest, tenant: Tenant) -> HttpResponse:
+    """Lead to the tenant's page, the whole page also where only a part was asked for."""
+    if "HX-Request" in request.headers:
+        return HttpResponse(headers={"HX-Redirect": url_of(tenant)})
+    return HttpResponseRedirect(url_of(tenant))
+
+
 def page_of(request: OperatorRequest, tenant: Tenant, tab: str) -> dict[str, Any]:
     """Return what every tab shows above itself: the tenant's head, what may be done, the tabs."""
     operation = active_operation(tenant)
@@ -59,7 +65,6 @@ def page_of(request: OperatorRequest, tenant: Tenant, tab: str) -> dict[str, Any
             "key": key_of(tenant),
             "created_by": first.actor_name if first else None,
             "workspace_url": workspace_url(tenant),
-            "address": address_of(tenant.slug),
         },
         "may": _may(tenant, operation) if request.user.is_super_admin else {},
         "busy_with": show_operation(operation) if operation else None,
@@ -258,7 +263,7 @@ def tenant_check(request: OperatorRequest, slug: str) -> HttpResponse:
     """Look at the tenant's parts now."""
     tenant = get_tenant(slug)
     if not has_parts(tenant):
-        return HttpResponseRedirect(url_of(tenant))
+        return lead_to_page(request, tenant)
     look = look_at(tenant)
     if request.headers.get("HX-Target") != "overview":
         return HttpResponseRedirect(url_of(tenant))

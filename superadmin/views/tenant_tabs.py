@@ -3,7 +3,7 @@
 from typing import Any
 
 from django.core.paginator import Paginator
-from django.http import HttpResponse, HttpResponseRedirect
+from django.http import HttpResponse
 from django.shortcuts import render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
@@ -15,8 +15,8 @@ from accounts.people.selectors import SORTS
 from core.audit.selectors import list_actions, list_entries
 from core.audit.words import label_of
 from superadmin.periods import asked_since, period_choices
-from superadmin.shown import show_entry, show_operation, url_of
-from superadmin.views.tenant import LABEL, has_parts, page_of
+from superadmin.shown import show_entry, show_operation
+from superadmin.views.tenant import LABEL, has_parts, lead_to_page, page_of
 from tenants.selectors import get_tenant, list_operations
 
 PAGE_SIZE = 25
@@ -29,7 +29,7 @@ def tenant_members(request: OperatorRequest, slug: str) -> HttpResponse:
     """The tenant's people: searched, sorted, page by page."""
     tenant = get_tenant(slug)
     if not has_parts(tenant):
-        return HttpResponseRedirect(url_of(tenant))
+        return lead_to_page(request, tenant)
     query = request.GET.get("q", "").strip()
     sort = request.GET.get("sort", "") if request.GET.get("sort") in SORTS else "name"
     people = read_people(tenant.ref, query=query, sort=sort, page=request.GET.get("page"), size=PAGE_SIZE)

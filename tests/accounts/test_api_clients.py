@@ -7,6 +7,7 @@ import jwt
 import pytest
 from django.utils import timezone
 
+from accounts.clients import pages
 from accounts.clients.models import ApiClient
 from accounts.clients.services import MadeClient, make_client, renew_secret, revoke_client
 from accounts.identity.models import Application
@@ -14,7 +15,7 @@ from accounts.people.models import Invitation, Person
 from accounts.tasks import forget_client
 from core.actors import SYSTEM
 from core.audit.models import AuditEntry
-from core.errors import Forbidden, Invalid
+from core.errors import Forbidden, Invalid, Unavailable
 from core.tenancy import enter, enter_platform
 from tests.accounts.test_invitations import csrf
 from tests.support.browser import Visitor
@@ -244,6 +245,25 @@ def test_an_admin_makes_one_sees_the_secret_once_and_revokes_it(owner, acme, vis
     assert revoked.status_code == 302
     with enter(acme):
         assert ApiClient.objects.get().state == "revoked"
+
+
+def test_an_issuer_that_does_not_answer_hides_no_secret(owner, acme, monkeypatch):
+    with enter(acme):
+        kept = make_client(name="Warehouse", permissions=[], expires_at=None, actor=SYSTEM)
+        hash_before = Application.objects.get(client_id=kept.client.client_id).client_secret
+
+    def refuse(realm):
+        raise Unavailable(part="issuer")
+
+    page = owner.get("/api-clients/")
+    monkeypatch.setattr(pages, "discover", refuse)
+    made = owner.post("/api-clients/create/", {"name": "Shop", "permissions": [], "days": "30"}, page=page)
+    renewed = owner.post(f"/api-clients/{kept.client.pk}/secret/", page=page)
+
+    assert (made.status_code, renewed.status_code) == (503, 503)
+    with enter(acme):
+        assert [client.name for client in ApiClient.objects.all()] == ["Warehouse"]
+        assert Application.objects.get(client_id=kept.client.client_id).client_secret == hash_before
 
 
 def test_the_api_makes_lists_and_revokes_them(owner, acme):

@@ -333,3 +333,14 @@ def test_full_servers_take_no_realm(settings, db):
 
     with pytest.raises(IdentityServersFull):
         placement.emptiest(read_loads())
+
+
+def test_a_look_for_a_realm_needs_no_room(settings, db, acme, odd):
+    settings.KEYCLOAK_SERVERS = {
+        "small": KeycloakServer(name="small", url=odd.url, provisioner_secret=SecretStr("s"), capacity=1)
+    }
+    Tenant.objects.filter(slug="globex-inc").update(identity_server="small")
+    odd.queue = [(404, "{}")]
+
+    assert not KeycloakProvider().realm_exists(acme)
+    assert odd.asked == ["GET /realms/acme-corp"]

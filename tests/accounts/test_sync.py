@@ -7,6 +7,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from accounts.identity import provider
+from accounts.identity.builtin.provider import BuiltinProvider
 from accounts.identity.models import Account
 from accounts.identity.realms import current_realm
 from accounts.people.models import Person
@@ -120,6 +121,17 @@ def test_who_is_gone_from_the_realm_is_removed_here(tenant):
 
     who.refresh_from_db()
     assert (who.name, who.email, who.is_active) == ("", "", False)
+
+
+def test_who_was_not_listed_and_is_in_the_realm_stays(tenant, monkeypatch):
+    who, listed = person(3), BuiltinProvider.list_accounts
+    monkeypatch.setattr(
+        BuiltinProvider, "list_accounts", lambda *words: [one for one in listed(*words) if one.subject != who.subject]
+    )
+
+    assert sync_people() == Synced(people=6)
+
+    assert Person.objects.get(pk=who.pk).is_active
 
 
 def test_an_empty_realm_removes_nobody(tenant):

@@ -10,6 +10,9 @@ import pytest
 from django.core.files.storage import default_storage
 from django.db import transaction
 
+from accounts.identity import provider
+from accounts.identity.realms import current_realm
+from accounts.people.services import add_person, remove_person
 from archives import content, rows
 from archives.rows import carried_rules
 from core import audit
@@ -73,6 +76,26 @@ def test_people_sign_in_afterwards_with_the_password_they_had(filled, restore, v
 
     assert page.status_code == 200
     assert "Benedetta Quarantotto" in page.text
+
+
+def test_people_who_were_removed_stay_removed_and_get_no_account(filled, restore):
+    with enter(filled.ref):
+        for number in range(2):
+            email = f"gone{number}@people.example"
+            account = provider().make_account(filled.ref, email=email, name="Gone")
+            person = add_person(realm=current_realm(), subject=account.subject, email=email, name="Gone", role="user")
+            provider().delete_account(filled.ref, account.subject)
+            remove_person(person_id=person.pk, actor=SYSTEM)
+
+    ended = restore(export(filled)[1])
+
+    assert (ended.status, ended.error) == (Operation.Status.SUCCEEDED, "")
+    compare(filled, ended.tenant)
+    with enter(ended.tenant.ref):
+        assert {account.email for account in provider().list_accounts(ended.tenant.ref)} == {
+            filled.admin_email,
+            "benedetta@people.example",
+        }
 
 
 def test_keys_and_secrets_are_made_anew(filled, restore):

@@ -1,8 +1,12 @@
 """Who gets into the console, what its palette and profile do, and the front page."""
 
+import re
+
 import pytest
 
 from accounts.operators.models import Operator
+from tenants.models import Tenant
+from tenants.selectors import installation_code
 
 PAGES = ["/console/", "/console/tenants/", "/console/tenants/create/", "/console/tenants/acme-corp/", "/console/search/?q=a",
          "/console/profile/", "/console/components/"]  # fmt: skip
@@ -50,6 +54,26 @@ def test_the_palette_finds_pages_and_tenants(operator_at_console):
     assert 'href="/console/tenants/globex-inc/"' in text
     assert 'href="/console/tenants/create/"' in pages
     assert "<html" not in text
+
+
+def test_the_palette_finds_every_page_of_the_sidebar(operator_at_console):
+    page = operator_at_console.get("/console/tenants/").content.decode()
+    text = operator_at_console.get("/console/search/?q=").content.decode()
+
+    addresses = re.findall(r'class="plx-nav-item" href="([^"]+)"', page)
+    assert {"/console/tenants/", "/console/events/"} <= {*addresses}
+    assert [address for address in addresses if f'href="{address}"' not in text] == []
+
+
+def test_the_palette_tells_a_failed_tenant_from_the_one_that_has_its_slug_now(operator_at_console, acme):
+    names = {"admin_email": "a@before.example", "admin_name": "A", "installation": installation_code()}
+    failed = Tenant.new(slug=acme.slug, name="Acme of before", status="failed", **names)
+    failed.save()
+
+    text = operator_at_console.get("/console/search/?q=acme").content.decode()
+
+    assert f'href="/console/tenants/{failed.pk}/"' in text
+    assert 'href="/console/tenants/acme-corp/"' in text
 
 
 @pytest.mark.parametrize("query", ["%25", "'", "<script>", "💥", "a" * 3000])

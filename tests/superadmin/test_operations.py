@@ -52,6 +52,14 @@ def test_a_running_operation_makes_the_list_ask_again(operator_at_console, stuck
     assert "<html" not in live.content.decode()
 
 
+def test_a_list_that_a_poll_finds_empty_shows_the_way_on(operator_at_console):
+    answer = operator_at_console.get(
+        "/console/operations/?status=running&kind=clone", HTTP_HX_REQUEST="true", HTTP_HX_TARGET="rows"
+    )
+
+    assert re.search(r'href="/console/operations/"[^>]*>\s*Show all operations', answer.content.decode())
+
+
 def test_the_sidebar_says_that_something_is_stuck(operator_at_console, stuck):
     assert "1 stuck" in text_of(operator_at_console.get("/console/tenants/"))
 

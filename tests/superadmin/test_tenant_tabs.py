@@ -54,6 +54,19 @@ def test_a_tenant_without_a_schema_has_no_members_tab(operator_at_console, acme)
     assert "members/" not in operator_at_console.get(ACME).content.decode()
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "target"), [("get", "members/?q=a", "rows"), ("post", "check/", "overview")]
+)
+def test_a_part_of_a_page_that_went_meanwhile_leads_to_the_whole_page(operator_at_console, acme, method, path, target):
+    more = {"page": operator_at_console.get(ACME)} if method == "post" else {}
+    Tenant.objects.filter(pk=acme.id).update(status="provisioning")
+
+    answer = getattr(operator_at_console, method)(f"{ACME}{path}", HTTP_HX_TARGET=target, **FRAGMENT, **more)
+
+    assert answer.headers["HX-Redirect"] == ACME
+    assert answer.content == b""
+
+
 def test_the_audit_log_is_narrowed_by_action_by_who_and_by_when(operator_at_console, acme, operator):
     suspend_tenant(tenant_id=acme.id, actor=operator, reason="Invoice 42 unpaid")
 

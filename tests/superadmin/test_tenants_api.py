@@ -104,6 +104,14 @@ def test_another_version_is_412_and_changes_nothing(method, path, body, call, ac
     assert Tenant.objects.filter(pk=acme.id).values().get() == before
 
 
+@pytest.mark.parametrize("version", ["two", "-1", "2.0", "9" * 5000], ids=lambda version: version[:9])
+def test_a_version_that_is_none_is_refused(version, call):
+    answer = call("PATCH", ACME, {"name": "Other"}, HTTP_IF_MATCH=version)
+
+    assert answer.status_code == 422
+    assert list(answer.json()["errors"]) == ["If-Match"]
+
+
 def test_a_deletion_is_accepted_followed_and_undone(call, acme):
     accepted = call("DELETE", ACME, DELETION)
     location = accepted["Location"].partition("localhost:8000")[2]

@@ -110,6 +110,11 @@ def test_the_legend_adds_up_the_csv(owner, add_people, note_sign_in):
     assert f"Last 7 days: {total}" in owner.get("/?days=7").content.decode()
 
 
+@pytest.mark.parametrize("days", ["9" * 5000, "8", "-7", "7.0", "x", ""])
+def test_a_period_that_there_is_not_is_the_usual_one(days, owner):
+    assert len(days_of(owner.get(f"/sign-ins.csv?days={days}"))) == 30
+
+
 @pytest.mark.parametrize(
     ("zone", "hour", "days_later"), [("Pacific/Kiritimati", 11, 1), ("Europe/Rome", 11, 0), ("America/Adak", 8, -1)]
 )

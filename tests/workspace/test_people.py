@@ -243,6 +243,14 @@ def test_the_palette_finds_pages_and_people(owner):
     assert "<html" not in pages
 
 
+def test_the_palette_finds_every_page_of_the_sidebar(owner):
+    page, text = owner.get("/").content.decode(), owner.get("/search/?q=").content.decode()
+
+    addresses = re.findall(r'class="plx-nav-item" href="([^"]+)"', page)
+    assert {"/", "/team/", "/settings/security/"} <= {*addresses}
+    assert [address for address in addresses if f'href="{address}"' not in text] == []
+
+
 def test_the_palette_finds_nobody_of_other_tenants(owner):
     assert "outsider@" not in owner.get("/search/?q=novak").content.decode()
 

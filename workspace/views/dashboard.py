@@ -20,8 +20,7 @@ DEFAULT_DAYS = 30
 
 
 def _asked_days(request: MemberRequest) -> int:
-    asked = request.GET.get("days", "")
-    return int(asked) if asked.isdecimal() and int(asked) in PERIODS else DEFAULT_DAYS
+    return next((days for days in PERIODS if str(days) == request.GET.get("days")), DEFAULT_DAYS)
 
 
 @require_safe

@@ -19,6 +19,7 @@ from core.web.statuses import show_status
 from tenants.preferences.brand import brand_css as brand_text
 from tenants.preferences.selectors import get_preferences
 from workspace.forms import ProfileForm
+from workspace.page import entries
 
 PAGE_SIZE = 25
 
@@ -94,13 +95,7 @@ def profile(request: MemberRequest) -> HttpResponse:
 def workspace_search(request: MemberRequest) -> HttpResponse:
     """What the command palette finds: pages and people."""
     query = request.GET.get("q", "").strip()
-    pages = [PaletteEntry(_("Dashboard"), reverse("dashboard"), icon="layout-dashboard")]
-    if request.can("team.view"):
-        pages.append(PaletteEntry(_("Team"), reverse("team_list"), icon="users"))
-    if request.can("role.manage"):
-        pages.append(PaletteEntry(_("Roles"), reverse("role_list"), icon="shield-lock"))
-    if request.can("webhook.manage"):
-        pages.append(PaletteEntry(_("Webhooks"), reverse("webhook_list"), icon="webhook"))
+    pages = [PaletteEntry(entry.label, entry.url, icon=entry.icon) for entry in entries(request)]
     pages.append(PaletteEntry(_("Your profile"), reverse("profile"), icon="user-circle"))
     groups = [PaletteGroup(_("Pages"), [page for page in pages if query.lower() in page.label.lower()])]
     if query and request.can("team.view"):

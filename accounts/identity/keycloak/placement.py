@@ -67,7 +67,12 @@ def emptiest(loads: list[Load]) -> KeycloakServer:
     with_room = [load for load in loads if load.share < 1]
     if not with_room:
         raise IdentityServersFull
-    return min(with_room, key=lambda load: load.share).server
+    return least_used(with_room)
+
+
+def least_used(loads: list[Load]) -> KeycloakServer:
+    """Return the server that is used least for its size, full or not."""
+    return min(loads, key=lambda load: load.share).server
 
 
 def placed_at(ref: TenantRef) -> KeycloakServer | None:

@@ -83,8 +83,7 @@ class KeycloakProvider(People, SecondFactors):
         if row:
             return realm_is_there(placement.server_named(row.server), realm_name(ref))
         placed = placement.placed_at(ref) if ref else None
-        server = placed or placement.emptiest(placement.read_loads())
-        return realm_is_there(server, realm_name(ref))
+        return realm_is_there(placed or placement.least_used(placement.read_loads()), realm_name(ref))
 
     def delete_realm(self, ref: TenantRef | None) -> None:
         """Delete the realm. Its row stays, without its secrets, for people point to it.

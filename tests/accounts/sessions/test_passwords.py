@@ -3,7 +3,9 @@
 import re
 
 import pytest
+from celery import Task
 from django.core import mail
+from kombu.exceptions import OperationalError
 
 from accounts import tasks
 from accounts.identity.models import Account, PasswordLink
@@ -57,6 +59,17 @@ def test_an_unknown_address_is_told_the_same_and_gets_no_mail(fresh, visitor, as
     with enter(fresh.ref):
         tasks.mail_reset_link(**asked[1])
     assert len(mail.outbox) == sent
+
+
+def test_without_a_queue_nobody_is_told_that_a_mail_is_under_way(fresh, visitor, monkeypatch):
+    def refuse(*args, **sent):
+        raise OperationalError("connection refused")
+
+    monkeypatch.setattr(Task, "apply_async", refuse)
+
+    answers = [visitor(fresh.ref).post(FORGOT, {"email": email}) for email in (fresh.email, "nobody@people.example")]
+
+    assert [answer.status_code for answer in answers] == [503, 503]
 
 
 def test_what_is_sent_to_the_queue_names_nobody(fresh, visitor, asked):

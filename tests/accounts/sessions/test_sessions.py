@@ -8,10 +8,15 @@ import pytest
 from django.conf import settings
 from django.utils import timezone
 
+from accounts import tasks
+from accounts.identity.builtin.provider import BuiltinProvider
 from accounts.people.models import Person
+from accounts.people.services import disable_person
 from accounts.sessions.models import BrowserSession
 from accounts.sessions.services import end_sessions_of
+from core.actors import SYSTEM
 from core.audit.models import AuditEntry
+from core.errors import Rejected, Unavailable
 from core.tenancy import enter
 from tests.support.issuer import Issuer, query_of
 
@@ -317,3 +322,24 @@ def test_a_changed_password_ends_the_issuers_sessions_and_an_epoch_too(fresh):
     fresh.change_account(session_epoch=7)
 
     assert "/op/sign-in/" in issuer.authorize(browser)[0]["Location"]
+
+
+# --- an issuer that says no ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("refusal", [Rejected(part="keycloak"), Unavailable(part="keycloak")], ids=["no", "away"])
+def test_what_follows_the_end_of_sessions_happens_whatever_the_issuer_says(refusal, fresh, is_signed_in, monkeypatch):
+    def refuse(*words):
+        raise refusal
+
+    browser, told = fresh.sign_in(), []
+    monkeypatch.setattr(BuiltinProvider, "end_sessions", refuse)
+    monkeypatch.setattr(tasks.settle_account, "delay", told.append)
+    monkeypatch.setattr(tasks.end_sessions_at_issuer, "delay", lambda **sent: told.append("again"))
+
+    with enter(fresh.ref):
+        disable_person(person_id=fresh.person.pk, actor=SYSTEM)
+
+    assert told[-1] == str(fresh.person.pk)
+    assert ("again" in told) == isinstance(refusal, Unavailable)
+    assert not is_signed_in(browser)

@@ -206,7 +206,18 @@ def test_a_receiver_that_hangs_in_the_middle_of_tls_is_left(at_home):
 # -- Retry-After
 
 
-@pytest.mark.parametrize(("value", "seconds"), [("120", 120), ("0", 0), ("soon", None), ("", None), ("-5", None)])
+@pytest.mark.parametrize(
+    ("value", "seconds"),
+    [
+        ("120", 120),
+        ("0", 0),
+        ("soon", None),
+        ("", None),
+        ("-5", None),
+        pytest.param("9" * 5000, None, id="long"),
+        ("Mon, 01 Jan 99999999999 00:00:00 GMT", None),
+    ],
+)
 def test_retry_after_in_seconds(receiver, value, seconds):
     receiver.reply = lambda call: Reply(429, {"Retry-After": value})
 
