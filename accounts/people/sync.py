@@ -73,6 +73,11 @@ def _follow(person: Person, account: Account, done: Synced) -> None:
 
 
 def _disable(person: Person, done: Synced) -> None:
+    account = provider().find_account(current(), person.subject)
+    if (
+        account is None or account.is_active
+    ):  # they changed while they were listed: the next round sees them as they are
+        return
     try:
         disable_person(person_id=person.pk, actor=SYSTEM)
         done.disabled += 1
@@ -84,7 +89,7 @@ def _disable(person: Person, done: Synced) -> None:
 
 
 def _remove(person: Person, done: Synced) -> None:
-    if provider().find_account(current(), person.subject):  # made while they were listed, or moved to another page
+    if provider().find_account(current(), person.subject):  # came while they were listed, or moved to another page
         return
     try:
         remove_person(person_id=person.pk, actor=SYSTEM)

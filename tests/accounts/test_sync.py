@@ -1,6 +1,7 @@
 """People follow their accounts in the realm: names, addresses, disabled, gone."""
 
 import json
+from dataclasses import replace
 from io import StringIO
 
 import pytest
@@ -127,6 +128,19 @@ def test_who_was_not_listed_and_is_in_the_realm_stays(tenant, monkeypatch):
     who, listed = person(3), BuiltinProvider.list_accounts
     monkeypatch.setattr(
         BuiltinProvider, "list_accounts", lambda *words: [one for one in listed(*words) if one.subject != who.subject]
+    )
+
+    assert sync_people() == Synced(people=6)
+
+    assert Person.objects.get(pk=who.pk).is_active
+
+
+def test_who_was_listed_as_disabled_and_is_not_stays_enabled(tenant, monkeypatch):
+    who, listed = person(3), BuiltinProvider.list_accounts
+    monkeypatch.setattr(
+        BuiltinProvider,
+        "list_accounts",
+        lambda *words: [replace(one, is_active=one.subject != who.subject) for one in listed(*words)],
     )
 
     assert sync_people() == Synced(people=6)
