@@ -20,6 +20,7 @@ from tenants.models import Operation, Tenant
 from tenants.preferences.models import Preferences
 from tenants.schemas import making
 from tenants.schemas.template import migrate_schema
+from tenants.services.changes import refuse_unless_in_use
 from tenants.steps import Outcome, SchemaStep, TenantStep
 
 
@@ -41,6 +42,9 @@ class ArchiveStep(TenantStep):
         source = Tenant.objects.get(pk=UUID(inputs["source"])) if "source" in inputs else tenant
         with place.writing(archive) as target:
             summary, written = content.write_archive(target, source, masked=archive.is_masked)
+        if source.pk != tenant.pk:  # its deletion may have begun meanwhile, and takes files away first
+            source.refresh_from_db(fields=["status"])
+            refuse_unless_in_use(source)
         archive.size_bytes, archive.sha256 = written.size_bytes, written.sha256
         archive.row_count, archive.file_count = summary.manifest.row_count, summary.file_count
         archive.save(update_fields=["size_bytes", "sha256", "row_count", "file_count"])

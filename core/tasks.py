@@ -1,11 +1,12 @@
 """Celery tasks that carry their tenant: a task that is sent inside a tenant runs inside it."""
 
 import threading
-from typing import Any, Self
+from typing import Any, NoReturn, Self
 from uuid import UUID
 
 import structlog
 from celery import Task
+from celery.exceptions import Ignore, Reject
 from django.db import DatabaseError, close_old_connections, connections
 from kombu.exceptions import OperationalError
 
@@ -55,13 +56,21 @@ class TenantTask(Task):  # type: ignore[type-arg]
             log.info("task_dropped", task=self.name, tenant=tenant_id)
             return None
         if ref.state in STOPPED:
-            raise self.retry(countdown=POSTPONE_S, max_retries=None)
+            self._postpone()
         try:
             with _Watch(ref.id) as watch, guarded(watch.refuse_if_stopped), enter(ref):
                 return super().__call__(*args, **kwargs)
         except TenantStopped:
             log.info("task_stopped", task=self.name, tenant=tenant_id)
-            raise self.retry(countdown=POSTPONE_S, max_retries=None) from None
+            self._postpone()
+
+    def _postpone(self) -> NoReturn:
+        """Send this very task once more, for later. `retry` would count it as a failed try, and give up after some."""
+        try:
+            self.signature_from_request(countdown=POSTPONE_S).apply_async()
+        except Unavailable as error:
+            raise Reject(error, requeue=True) from error
+        raise Ignore
 
 
 class _Watch:

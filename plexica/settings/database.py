@@ -32,8 +32,8 @@ _database = load(Database)
 DATABASE_ADMIN_URL = _database.database_admin_url
 DATABASE_TRANSACTION_POOLING = _database.database_transaction_pooling
 
-# A PostgreSQL backend keeps 60 to 100 KB for each tenant it has visited, for good. So the pool ends a connection after 10
-# minutes, and after 900 tenants (some 90 MB): what the server's memory must hold does not grow with the fleet.
+# A PostgreSQL backend keeps 60 to 130 KB for each tenant it has visited, for good. So the pool ends a connection after 10
+# minutes, and after 600 tenants (up to some 80 MB): what the server's memory must hold does not grow with the fleet.
 # A thread takes one connection while it works; the issuer's in-process answers need another: hence threads plus two.
 # Who gets none within 8 s is told so (503): PostgreSQL is away, or far too much is asked of it.
 _POOL = {"min_size": 1, "max_size": _database.database_pool_max, "max_lifetime": 600, "max_idle": 120, "timeout": 8}

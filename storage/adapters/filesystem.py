@@ -4,7 +4,7 @@ import errno
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
@@ -59,15 +59,17 @@ class FileStore:
 
     def delete_bucket_with_contents(self, name: str) -> None:
         ask_guard()
-        with _translated():
+        with _translated(), suppress(FileNotFoundError):  # it was gone before
             shutil.rmtree(self._folder(name))
 
     def measure_bucket(self, name: str, *, most: int) -> BucketSize:
         objects = size_bytes = 0
         with _translated():
             for folder, _folders, files in os.walk(self._folder(name)):
-                objects += len(files)
-                size_bytes += sum((Path(folder) / file).stat().st_size for file in files)
+                for file in files:
+                    with suppress(FileNotFoundError):  # deleted since it was listed
+                        size_bytes += (Path(folder) / file).stat().st_size
+                        objects += 1
                 if objects >= most:
                     return BucketSize(objects, size_bytes, is_complete=False)
         return BucketSize(objects, size_bytes, is_complete=True)
@@ -129,7 +131,7 @@ def _translated() -> Iterator[None]:
     try:
         yield
     except FileNotFoundError:
-        return  # a bucket that is to be deleted was gone before
+        raise
     except PermissionError as error:
         raise Rejected(part="object storage", code=os.strerror(error.errno or 0)) from error
     except OSError as error:

@@ -180,8 +180,11 @@ class _Run:
         return {}
 
     def _clean(self, rows: list[OperationStep], found: dict[str, list[str]]) -> dict[str, list[str]]:
-        """Take leftovers away, the last step's first, and return what there still is."""
+        """Take leftovers away, the last step's first, and return what there still is. What is made anew may be undone."""
+        adopted = {key: names for key, names in self.operation.facts.get("adopted", {}).items() if key not in found}
         with self.lease.held():
+            self.operation.facts = {**self.operation.facts, "adopted": adopted}
+            self.operation.save(update_fields=["facts"])
             audit.record(actor=SYSTEM, action="operation.leftovers_cleaned", target=self.tenant, **self._facts(found))
         for row in reversed(rows):
             if row.key in found:

@@ -308,6 +308,24 @@ def test_a_clone_whose_files_fail_is_undone_and_the_tenant_stays(filled, clone, 
     assert files_of(filled) == FILES
 
 
+def test_a_clone_whose_source_is_deleted_meanwhile_is_undone(filled, clone, monkeypatch):
+    real = content.write_archive
+
+    def write(target, source, **more):
+        written = real(target, source, **more)
+        Tenant.objects.filter(pk=filled.pk).update(status=Tenant.Status.DELETING)
+        return written
+
+    monkeypatch.setattr(content, "write_archive", write)
+
+    ended = go(clone(filled))
+
+    Tenant.objects.filter(pk=filled.pk).update(status=Tenant.Status.ACTIVE)
+    assert (ended.status, ended.error_code) == (Operation.Status.FAILED, "tenant_not_active")
+    assert status_of(ended.tenant) == Tenant.Status.FAILED
+    assert not is_there(Archive.objects.get(operation=ended))
+
+
 def test_files_are_loaded_again_from_the_beginning_after_a_break(filled, clone, quick, monkeypatch):
     real, breaks = content.save_file, [Unavailable(part="object storage")]
 

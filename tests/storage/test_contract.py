@@ -257,6 +257,15 @@ def test_a_file_without_bytes_is_written_too(adapter, new_bucket):
         assert source.read() == b""
 
 
+def test_a_file_that_the_writer_itself_misses_is_not_taken_for_a_bucket_that_is_gone(adapter, new_bucket):
+    bucket = new_bucket()
+    with pytest.raises(FileNotFoundError), adapter.write(bucket, "half"):
+        raise FileNotFoundError
+
+    with pytest.raises(FileNotFoundError), adapter.read(bucket, "half") as source:
+        source.read()
+
+
 def test_what_breaks_off_while_it_is_written_is_not_there_and_an_older_one_stays(adapter, new_bucket):
     bucket = new_bucket()
     with adapter.write(bucket, "old") as target:

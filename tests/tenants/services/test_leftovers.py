@@ -194,6 +194,18 @@ def test_what_cannot_be_adopted_can_be_cleaned(planted, go, operator):
     assert go(operation).status == Operation.Status.SUCCEEDED
 
 
+def test_what_was_cleaned_because_it_cannot_be_adopted_is_undone_like_the_rest(planted, go, operator, monkeypatch):
+    operation = go(planted("schema", leftovers="adopt"))
+    kind = type(step_named("first_admin"))
+    monkeypatch.setattr(kind, "run", lambda self, tenant, inputs: _raise(Rejected(part="mail")))
+
+    retry_operation(operation_id=operation.pk, actor=operator, leftovers="clean")
+    ended = go(operation)
+
+    assert (ended.status, ended.tenant.status) == (Operation.Status.FAILED, Tenant.Status.FAILED)
+    assert list(making.existing_objects(ended.tenant.ref)) == []
+
+
 def test_what_was_adopted_is_never_undone(planted, go, operator, monkeypatch):
     operation = planted("whole schema", leftovers="adopt")
     kind = type(step_named("first_admin"))
