@@ -74,9 +74,7 @@ def _follow(person: Person, account: Account, done: Synced) -> None:
 
 def _disable(person: Person, done: Synced) -> None:
     account = provider().find_account(current(), person.subject)
-    if (
-        account is None or account.is_active
-    ):  # they changed while they were listed: the next round sees them as they are
+    if account is None or account.is_active:  # changed while they were listed: the next round sees them as they are
         return
     try:
         disable_person(person_id=person.pk, actor=SYSTEM)
