@@ -1,11 +1,14 @@
-"""The bus on Valkey or Redis: a stream for each shard, a consumer group for each subscriber.
+"""The bus on Valkey or Redis: a stream for each shard, and on it one consumer group for each subscriber.
 
-A shard is read by one process of a group at a time, which holds a lease on it. It reads under a name that belongs to the
-shard, not to the process: so what a process that died had in hand is what its successor is given first.
+A shard is read by one process of a group at a time, which holds a lease on it. A lease alone shuts nobody out: whoever was
+asleep, or waits for an answer, still believes to hold it. So the consumer group in the stream carries its reader's name.
+Who takes a shard over puts a group of its own in the place of its predecessor's, from the first message that was not
+passed; the predecessor, whatever it believes, has nothing more to read from, in an answer that it waits for neither.
 
 A mark beside each stream names the run of the server under which the stream was begun. A server that lost its data has no
 mark, and one that was started again has another's: what its log had not yet on disk is gone. The script that appends
-compares the mark, and is itself forgotten by a server that ends: so nothing is appended behind a gap.
+compares the mark, and is itself forgotten by a server that ends: so nothing is appended behind a gap. A stream without
+its mark is not read either: where messages are missing, nobody says to have passed all that was sent.
 """
 
 import hashlib
@@ -32,7 +35,7 @@ READ_AT_ONCE = 200
 COUNTED_AT_ONCE = 10_000
 KEPT_UNREAD_S = 3600.0  # in a stream that no group reads yet
 TIMEOUT_S = 5.0
-READER = "reader"  # the name under which a shard is read, whichever process does
+READER = "reader"  # the one consumer of each consumer group
 _RENEW = (
     "if redis.call('get', KEYS[1]) == ARGV[1] then return redis.call('pexpire', KEYS[1], ARGV[2]) else return 0 end"
 )
@@ -42,6 +45,30 @@ _APPEND = """
 if redis.call('get', KEYS[2]) ~= ARGV[1] then return -1 end
 for i = 2, #ARGV do redis.call('xadd', KEYS[1], '*', 'm', ARGV[i]) end
 return #ARGV - 1
+"""
+# keys: stream, lease, mark; arguments: who holds the lease, group, name of the consumer group that takes its place
+_JOIN = """
+if redis.call('get', KEYS[2]) ~= ARGV[1] then return -1 end
+if redis.call('get', KEYS[3]) ~= string.match(redis.call('info', 'server'), 'run_id:(%x+)') then return 0 end
+local begin, read = '0', false
+local groups = redis.call('exists', KEYS[1]) == 1 and redis.call('xinfo', 'groups', KEYS[1]) or {}
+for _, fields in ipairs(groups) do
+    local info = {}
+    for i = 1, #fields, 2 do info[fields[i]] = fields[i + 1] end
+    if info.name == ARGV[2] or string.match(info.name, '^(.*)@%x+$') == ARGV[2] then
+        begin, read = info['last-delivered-id'], info['entries-read']
+        if info.pending > 0 then
+            local first = redis.call('xpending', KEYS[1], info.name)[2]
+            local before = redis.call('xrevrange', KEYS[1], '(' .. first, '-', 'COUNT', 1)[1]
+            begin, read = before and before[1] or '0', false
+        end
+        redis.call('xgroup', 'destroy', KEYS[1], info.name)
+    end
+end
+local create = {'xgroup', 'create', KEYS[1], ARGV[3], begin, 'MKSTREAM'}
+if read then create[7], create[8] = 'ENTRIESREAD', read end
+redis.call(unpack(create))
+return 1
 """
 T = TypeVar("T")
 log = structlog.get_logger(__name__)
@@ -55,6 +82,17 @@ def stream_of(shard: int) -> str:
 def mark_of(shard: int) -> str:
     """Return the key of a shard's mark."""
     return f"events:{shard}:mark"
+
+
+def _is_of(group: str, name: bytes) -> bool:
+    """Say whether a consumer group is this group's, whichever reader it belongs to (before readers had some: to none)."""
+    text = name.decode()
+    return group in (text, text.rpartition("@")[0])
+
+
+def _has_moved(error: ResponseError) -> bool:
+    """Say whether the consumer group is not there any more: forgotten, lost with the stream, or taken over."""
+    return "NOGROUP" in str(error)
 
 
 def _asked(call: Callable[[], T]) -> T:
@@ -111,7 +149,7 @@ class RedisStreams:
         oldest: list[int] = []
         for shard in range(SHARDS):
             for info in self._groups(shard):
-                if info["name"].decode() == group:
+                if _is_of(group, info["name"]):
                     waiting += self._lag(shard, info)
                     in_hand += int(info["pending"])
                     oldest += self._oldest_ms(shard, info)
@@ -128,26 +166,26 @@ class RedisStreams:
 
     def _oldest_ms(self, shard: int, info: dict[str, Any]) -> list[int]:
         """Return when the first message that the group has not passed was put on the bus, if there is one."""
-        if first := self._first_in_hand(shard, info):
-            return [first[0]]
+        try:
+            if first := self._first_in_hand(shard, info):
+                return [first[0]]
+        except ResponseError as error:
+            if not _has_moved(error):
+                raise
         return [_split(entry_id)[0] for entry_id, _ in self._after(shard, info, 1)]
 
     def _first_in_hand(self, shard: int, info: dict[str, Any]) -> tuple[int, int] | None:
         if not info["pending"]:
             return None
-        try:
-            pending = _asked(lambda: self._redis.xpending(stream_of(shard), info["name"]))
-        except ResponseError as error:  # somebody has forgotten the group meanwhile, or the stream is lost
-            if "NOGROUP" not in str(error):
-                raise
-            return None
+        pending = _asked(lambda: self._redis.xpending(stream_of(shard), info["name"]))
         return _split(pending["min"]) if pending["min"] else None
 
     def forget(self, group: str) -> None:
         def destroy() -> None:
             for shard in range(SHARDS):
-                if self._redis.exists(stream_of(shard)):
-                    self._redis.xgroup_destroy(stream_of(shard), group)
+                for info in self._groups(shard):
+                    if _is_of(group, info["name"]):
+                        self._redis.xgroup_destroy(stream_of(shard), info["name"])
 
         _asked(destroy)
 
@@ -178,7 +216,12 @@ class RedisStreams:
         return groups
 
     def _trim(self, shard: int) -> int:
-        lowest = [self._lowest_wanted(shard, info) for info in self._groups(shard)]
+        try:
+            lowest = [self._lowest_wanted(shard, info) for info in self._groups(shard)]
+        except ResponseError as error:
+            if not _has_moved(error):
+                raise
+            return 0  # whoever took the group over wants what was in hand: that shows the next time
         if not lowest:
             now_ms = int(_asked(self._redis.time)[0] * 1000)
             lowest = [(now_ms - int(KEPT_UNREAD_S * 1000), 0)]
@@ -202,9 +245,12 @@ class StreamReader:
         self._is_new = True
         self._mine: set[int] = set()
         self._lock = threading.Lock()
-        self._again: set[int] = set()  # shards of which what is in hand comes first
-        self._known: set[int] = set()  # shards in whose stream the group surely is
+        self._name = ""  # of our consumer groups
+        self._joined: set[int] = set()  # shards whose consumer group is ours, as far as we know
+        self._run = ""  # of the server
+        self._is_another_run = False  # than the one that we joined
         self._stop = threading.Event()
+        self._look_now = threading.Event()  # at the leases
         self._ids: dict[int, list[bytes]] = {}  # of the parts that were read and not passed yet
         self._passed: dict[int, list[bytes]] = {}  # and passed, which the server is told along with the next question
 
@@ -219,6 +265,7 @@ class StreamReader:
             yield
         finally:
             self._stop.set()
+            self._look_now.set()
             thread.join()
             self._leave()
 
@@ -227,8 +274,11 @@ class StreamReader:
             return frozenset(self._mine)
 
     def _keep_leases(self) -> None:
-        while not self._stop.wait(HEARTBEAT_S):
-            self._try_leases()
+        while not self._stop.is_set():
+            self._look_now.wait(HEARTBEAT_S)
+            self._look_now.clear()
+            if not self._stop.is_set():
+                self._try_leases()
 
     def _try_leases(self) -> None:
         try:
@@ -243,7 +293,10 @@ class StreamReader:
             pipe.zadd(readers, {self._token: now})
             pipe.zremrangebyscore(readers, 0, now - LEASE_S)
             pipe.zcard(readers)
-            alive = pipe.execute()[2]
+            pipe.info("server")
+            *_, alive, server = pipe.execute()
+        self._is_another_run |= self._run not in ("", server["run_id"])
+        self._run = server["run_id"]
         share = math.ceil(SHARDS / max(1, alive))
         candidates = range(SHARDS) if self._is_new else sorted(self.shards())  # who had our name may have left some
         kept = [shard for shard in candidates if self._renew(shard)]
@@ -254,7 +307,6 @@ class StreamReader:
             if len(held) < share and shard not in held and self._take(shard):
                 held.add(shard)
         with self._lock:
-            self._again |= held - self._mine
             self._mine = held
         self._is_new = False
 
@@ -279,66 +331,70 @@ class StreamReader:
     # -- messages
 
     def read(self, *, timeout_s: float) -> list[Part]:
-        mine = self.shards()
-        if not mine:
-            self._stop.wait(min(timeout_s, 0.2))
-            return []
-        self._again |= set(self._ids)  # read before, and not passed: it comes first
-        self._ids.clear()
+        if self._ids or self._is_another_run:
+            self._begin_again()
         try:
-            _asked(lambda: self._join(mine))
-            return self._read_in_hand(self._again & mine) or self._read_new(mine, timeout_s)
-        except ResponseError as error:  # the bus came back without its data, and so without the group
-            if "NOGROUP" not in str(error):
+            if shards := self._join(self.shards()):
+                return self._read(shards, timeout_s)
+        except Unavailable:
+            self._begin_again()  # the server may have taken for read what it could not send
+            raise
+        except ResponseError as error:
+            if not _has_moved(error):
                 raise
-            self._known.clear()
-            return self.read(timeout_s=timeout_s)
+            self._begin_again()
+            return []
+        self._stop.wait(min(timeout_s, 0.2))
+        return []
+
+    def _begin_again(self) -> None:
+        """Join all shards anew: what was read and not passed comes again, whether or not it arrived."""
+        self._joined.clear()
+        self._ids.clear()
+        self._is_another_run = False
 
     def passed(self, part: Part) -> None:
         if ids := self._ids.pop(part.shard, None):
             self._passed[part.shard] = self._passed.get(part.shard, []) + ids
 
-    def _join(self, shards: frozenset[int]) -> None:
-        for shard in shards - self._known:
-            try:
-                self._redis.xgroup_create(stream_of(shard), self._group, id="0", mkstream=True)
-            except ResponseError as error:
-                if "BUSYGROUP" not in str(error):
-                    raise
-            self._known.add(shard)
+    def _join(self, mine: frozenset[int]) -> frozenset[int]:
+        """Shut out whoever else reads our shards. Return those that can be read: leased to us, and begun."""
+        if new := sorted(mine - self._joined):
+            answers = _asked(lambda: self._join_all(new))
+            self._joined |= {shard for shard, answer in zip(new, answers, strict=True) if answer == 1}
+            if -1 in answers:  # the lease is another's, or lost with the bus's data
+                self._look_now.set()
+        return mine & self._joined
 
-    def _read_in_hand(self, shards: set[int]) -> list[Part]:
-        parts = []
-        for shard in sorted(shards):
-            found = self._ask_for([shard], "0", None)
-            parts += found
-            if not found:
-                self._again.discard(shard)
-        return parts
+    def _join_all(self, shards: Sequence[int]) -> list[int]:
+        self._ask()
+        if not self._joined:
+            self._name = (
+                f"{self._group}@{secrets.token_hex(8)}"  # a new one: an old question may still wait on the server
+            )
+        with self._redis.pipeline(transaction=False) as pipe:
+            for shard in shards:
+                keys = stream_of(shard), self._lease(shard), mark_of(shard)
+                pipe.eval(_JOIN, len(keys), *keys, self._token, self._group, self._name)
+            answers: list[int] = pipe.execute()
+        return answers
 
-    def _read_new(self, shards: frozenset[int], timeout_s: float) -> list[Part]:
+    def _read(self, shards: frozenset[int], timeout_s: float) -> list[Part]:
         """Read what is there of every shard; if that is nothing, wait for the first message of any."""
         asked_at = datetime.now(UTC)
-        found = self._ask_for(shards, ">", max(1, int(timeout_s * 1000)))
-        idle = shards - {part.shard for part in found}
-        return found + [Part(shard, [], asked_at) for shard in sorted(idle)]
-
-    def _ask_for(self, shards: Collection[int], begin: str, block_ms: int | None) -> list[Part]:
-        streams = {stream_of(shard): begin for shard in shards}
-        try:
-            found = _asked(lambda: self._ask(streams, block_ms))
-        except Unavailable:
-            self._again |= set(shards)  # the server may have taken it for read
-            raise
-        return [self._part(int(name.decode().rpartition(":")[2]), entries) for name, entries in found or [] if entries]
+        streams = {stream_of(shard): ">" for shard in shards}
+        found = _asked(lambda: self._ask(streams, max(1, int(timeout_s * 1000))))
+        parts = [self._part(int(name.decode().rpartition(":")[2]), entries) for name, entries in found or []]
+        idle = shards - {part.shard for part in parts}
+        return parts + [Part(shard, [], asked_at) for shard in sorted(idle)]
 
     def _ask(self, streams: dict[str, str] | None = None, block_ms: int | None = None) -> Any:
         """Tell what was passed and read, in one round trip. What could not be told is told again."""
         with self._redis.pipeline(transaction=False) as pipe:
             for shard, ids in self._passed.items():
-                pipe.xack(stream_of(shard), self._group, *ids)
+                pipe.xack(stream_of(shard), self._name, *ids)
             if streams:
-                pipe.xreadgroup(self._group, READER, streams, count=READ_AT_ONCE, block=block_ms)
+                pipe.xreadgroup(self._name, READER, streams, count=READ_AT_ONCE, block=block_ms)
             answers = pipe.execute(raise_on_error=False)
         self._passed.clear()
         if streams and isinstance(answers[-1], RedisError):
