@@ -70,7 +70,7 @@ class Consumer:
                 try:
                     self.turn(reader, until)
                 except (Unavailable, OperationalError, InterfaceError) as error:
-                    log.warning("consumer_waits", subscriber=self._subscriber.name, error=str(error))
+                    log.warning("consumer_waits", subscriber=self._subscriber.name, error=str(error.__cause__ or error))
                     connections.close_all()
                     threading.Event().wait(PAUSE_S)
 

@@ -73,9 +73,14 @@ def _ask(connection: "psycopg.Connection[Any]") -> None:
     connection.execute("SELECT 1")
 
 
-def plan_fleet(only: tuple[str, ...] = ()) -> tuple[list[Plan], int]:
-    """Return the plans of all groups that lack something, and how many tenants there are. Changes nothing."""
-    groups = read_groups(_ids(only) if only else None)
+def plan_fleet(options: Options | None = None) -> tuple[list[Plan], int]:
+    """Return the plans of all groups that a run would migrate, and how many tenants there are. Changes nothing.
+
+    Raises TenantNotFound like a run, if it names a tenant or canary that is not there.
+    """
+    options = options or Options()
+    _named_canaries(options)
+    groups = read_groups(_chosen(options))
     plans = make_plans(groups)
     return plans, sum(len(group.tenants) for group in groups)
 
@@ -132,9 +137,8 @@ class _Fleet:
         self.stop_reason = ""
 
     def go(self) -> Outcome:
-        only = self._only()
-        if isinstance(self.options.canary, tuple):
-            self.named_canaries = _ids(self.options.canary)
+        only = _chosen(self.options)
+        self.named_canaries = _named_canaries(self.options)
         try:
             while not self.stop_reason and (tasks := self._next_tasks(only)):
                 self._take(tasks)
@@ -145,13 +149,6 @@ class _Fleet:
             raise
         self._close()
         return Outcome(self.run, len(self.met), self.counts)
-
-    def _only(self) -> set[UUID] | None:
-        only = _ids(self.options.only) if self.options.only else None
-        if self.options.retry_failed:
-            failed = ledger.last_failed_tenants()
-            return failed if only is None else only & failed
-        return only
 
     def _next_tasks(self, only: set[UUID] | None) -> list[Turn]:
         """Return the turns of all who are behind and were not met yet."""
@@ -223,6 +220,19 @@ class _Fleet:
         status = Run.Status.FAILED if bad else Run.Status.SUCCEEDED
         ledger.close_run(self.run, Run.Status.STOPPED if self.stop_reason else status, reason=self.stop_reason)
         log.info("fleet_migrated", run=str(self.run.pk), status=self.run.status, **self.counts)
+
+
+def _chosen(options: Options) -> set[UUID] | None:
+    """Return the tenants that a run is for, or None for all."""
+    only = _ids(options.only) if options.only else None
+    if options.retry_failed:
+        failed = ledger.last_failed_tenants()
+        return failed if only is None else only & failed
+    return only
+
+
+def _named_canaries(options: Options) -> set[UUID]:
+    return _ids(options.canary) if isinstance(options.canary, tuple) else set()
 
 
 def _ids(slugs: tuple[str, ...]) -> set[UUID]:

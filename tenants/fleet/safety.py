@@ -167,6 +167,10 @@ _ALWAYS: dict[type[Operation], tuple[str, str]] = {
     migrations.AddIndex: (BLOCKS_WRITES, "AddIndexConcurrently in a migration with `atomic = False`"),
     migrations.AddConstraint: (BLOCKS_WRITES, "make the unique index CONCURRENTLY with RunSQL and attach it"),
     migrations.AlterUniqueTogether: (BLOCKS_WRITES, "name constraints in Meta, and make their indexes concurrently"),
+    migrations.AlterOrderWithRespectTo: (
+        "Code that is still running inserts rows without `_order` and fails",
+        "a column of your own with a db_default",
+    ),
     migrations.AlterIndexTogether: (BLOCKS_WRITES, "name indexes in Meta, and make them concurrently"),
 }
 
@@ -214,9 +218,10 @@ def _type_of(column: "models.Field[Any, Any]") -> str:
 
 
 def _is_rewrite(old: str, new: str) -> bool:
-    if new in (old, "text"):
+    if new == old:
         return False
-    sizes = [re.fullmatch(r"varchar\((\d+)\)", kind) for kind in (old, new)]
-    if sizes[0] and sizes[1]:
-        return int(sizes[1].group(1)) < int(sizes[0].group(1))
-    return True
+    sizes = [re.fullmatch(r"varchar(?:\((\d+)\))?|text", kind) for kind in (old, new)]
+    if not (sizes[0] and sizes[1]):
+        return True
+    before, after = (float(size.group(1) or "inf") for size in sizes if size)
+    return after < before

@@ -48,10 +48,11 @@ def read_status() -> FleetStatus:
     groups = read_groups()
     with connections[OPS].cursor() as cursor:
         templates = read_applied(cursor, TEMPLATE_SCHEMA)
+    known = _known()
     statuses = []
     for group in groups:
         plan = make_plan(group)
-        unknown = [f"{app}.{name}" for app, name in sorted(group.applied - _known())]
+        unknown = [f"{app}.{name}" for app, name in sorted(group.applied - known)]
         statuses.append(GroupStatus(group.tenants, tuple(plan.names), tuple(unknown)))
     alike = [ref for group in groups if group.applied == templates for ref in group.tenants]
     count = sum(len(group.tenants) for group in groups)

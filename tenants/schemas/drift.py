@@ -25,7 +25,7 @@ _NO_DATED_PARTITION = "NOT (c.relispartition AND c.relname ~ '_[0-9]{6,8}$')"
 _KINDS: Final[dict[str, str]] = {
     "table": f"""
         SELECT n.nspname, c.relname, '', concat_ws(chr(31), c.relkind, c.relpersistence, c.relrowsecurity,
-               coalesce(pg_get_partkeydef(c.oid), ''), coalesce(pg_get_expr(c.relpartbound, c.oid), ''),
+               c.relforcerowsecurity, coalesce(pg_get_partkeydef(c.oid), ''), coalesce(pg_get_expr(c.relpartbound, c.oid), ''),
                coalesce(parent.relname, ''), coalesce(c.reloptions::text, ''))
         FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
         LEFT JOIN pg_inherits i ON i.inhrelid = c.oid LEFT JOIN pg_class parent ON parent.oid = i.inhparent

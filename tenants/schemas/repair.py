@@ -118,7 +118,7 @@ def _table(one: Difference, drift: list[Difference]) -> Iterator[Statement]:
     if not one.wanted:
         yield AWAY, f"{LOSES_DATA}DROP TABLE {name} CASCADE;"
         return
-    _, _, _, key, bound, parent, _ = one.wanted.split(SEPARATOR)
+    _, _, _, _, key, bound, parent, _ = one.wanted.split(SEPARATOR)
     if not one.found:
         columns = [two for two in drift if two.kind == "column" and two.table == one.table]
         inside = ", ".join(_column_of(two.wanted).text(two.name) for two in columns)
@@ -130,12 +130,16 @@ def _table(one: Difference, drift: list[Difference]) -> Iterator[Statement]:
 
 
 def _table_changes(one: Difference) -> Iterator[str]:
-    _, kept, secured, key, bound, _, options = one.found.split(SEPARATOR)
-    _, wanted_kept, wanted_secured, wanted_key, wanted_bound, _, wanted_options = one.wanted.split(SEPARATOR)
+    _, kept, secured, forced, key, bound, _, options = one.found.split(SEPARATOR)
+    _, wanted_kept, wanted_secured, wanted_forced, wanted_key, wanted_bound, _, wanted_options = one.wanted.split(
+        SEPARATOR
+    )
     if kept != wanted_kept:
         yield "SET LOGGED" if wanted_kept == "p" else "SET UNLOGGED"
     if secured != wanted_secured:
         yield "ENABLE ROW LEVEL SECURITY" if wanted_secured == "t" else "DISABLE ROW LEVEL SECURITY"
+    if forced != wanted_forced:
+        yield "FORCE ROW LEVEL SECURITY" if wanted_forced == "t" else "NO FORCE ROW LEVEL SECURITY"
     if options != wanted_options:
         names = re.findall(r"([a-z_.]+)=", options)
         yield f"RESET ({', '.join(names)})"

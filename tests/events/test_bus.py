@@ -8,10 +8,9 @@ from uuid import UUID, uuid4
 import pytest
 
 from core.errors import Unavailable
-from events.bus import redis_streams
 from events.bus.kafka import Kafka, TopicReader, topic
 from events.bus.port import Backlog, BusLost
-from events.bus.redis_streams import RedisStreams
+from events.bus.redis_streams import RedisStreams, leases
 from events.messages import SHARDS, Message, shard_of
 from tests.events.conftest import messages
 
@@ -129,7 +128,7 @@ def test_a_reader_waits_for_the_first_message_no_longer_than_it_must(bus):
 
 
 def test_readers_of_a_group_share_the_shards_and_none_is_read_by_two(bus, monkeypatch):
-    monkeypatch.setattr(redis_streams, "HEARTBEAT_S", 0.05)
+    monkeypatch.setattr(leases, "HEARTBEAT_S", 0.05)
 
     def shares(*readers):
         for reader in readers:

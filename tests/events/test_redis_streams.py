@@ -8,9 +8,9 @@ from django.conf import settings
 from redis.exceptions import ConnectionError as RedisGone
 
 from core.errors import Unavailable
-from events.bus import redis_streams
 from events.bus.port import BusLost
-from events.bus.redis_streams import RedisStreams, mark_of, stream_of
+from events.bus.redis_streams import RedisStreams, StreamReader, leases
+from events.bus.redis_streams.streams import mark_of, stream_of
 from events.messages import SHARDS, shard_of
 from tests.events.conftest import messages
 from tests.events.test_bus import positions, read_all, wait_for
@@ -20,11 +20,11 @@ A, B = UUID(int=8), UUID(int=9)  # of different shards
 
 
 def test_the_shards_of_a_reader_that_died_are_taken_over(bus, monkeypatch):
-    monkeypatch.setattr(redis_streams, "HEARTBEAT_S", 0.05)
-    monkeypatch.setattr(redis_streams, "LEASE_S", 0.5)
+    monkeypatch.setattr(leases, "HEARTBEAT_S", 0.05)
+    monkeypatch.setattr(leases, "LEASE_S", 0.5)
     bus.publish(messages(A, [1]))
-    dead = redis_streams.StreamReader(bus._redis, "g")
-    dead._take_share()
+    dead = StreamReader(bus._redis, "g")
+    dead.leases.take_share()
     assert [message.position for part in dead.read(timeout_s=0.05) for message in part.messages] == [1]
 
     with bus.reader("g") as successor:
@@ -36,8 +36,8 @@ def test_the_shards_of_a_reader_that_died_are_taken_over(bus, monkeypatch):
 
 def test_who_comes_under_the_name_of_one_that_died_goes_on_at_once(bus):
     bus.publish(messages(A, [1]))
-    dead = redis_streams.StreamReader(bus._redis, "g", "one")
-    dead._take_share()
+    dead = StreamReader(bus._redis, "g", "one")
+    dead.leases.take_share()
     assert [message.position for part in dead.read(timeout_s=0.05) for message in part.messages] == [1]
 
     with bus.reader("g", member="one") as successor:
@@ -47,8 +47,8 @@ def test_who_comes_under_the_name_of_one_that_died_goes_on_at_once(bus):
 
 def holds_all(bus, member="", *, group="g"):
     """Return a reader that believes to hold every shard, and looks at its leases only when told to."""
-    reader = redis_streams.StreamReader(bus._redis, group, member)
-    reader._take_share()
+    reader = StreamReader(bus._redis, group, member)
+    reader.leases.take_share()
     assert len(reader.shards()) == SHARDS
     return reader
 
@@ -99,16 +99,16 @@ def test_who_waits_for_messages_of_a_shard_that_another_takes_over_is_sent_none(
 
 def test_readers_of_a_bus_that_lost_its_data_do_not_share_what_is_sent_again(bus, valkey):
     """The first that looks takes all shards; the others believe for a while that they still hold theirs."""
-    one, other = redis_streams.StreamReader(bus._redis, "g"), redis_streams.StreamReader(bus._redis, "g")
+    one, other = StreamReader(bus._redis, "g"), StreamReader(bus._redis, "g")
     for reader in (one, other, one, other):
-        reader._take_share()
+        reader.leases.take_share()
     assert shard_of(A) in other.shards() ^ one.shards()
     first, second = (one, other) if shard_of(A) in other.shards() else (other, one)
     assert read_all(one) + read_all(other) == []
 
     valkey.flushdb()
     bus.begin(range(SHARDS))
-    first._take_share()
+    first.leases.take_share()
     bus.publish(messages(A, [1, 2]))
     assert positions(read_all(first), A) == [1, 2]
     bus.publish(messages(A, [3]))
@@ -140,7 +140,7 @@ def test_a_reader_sees_that_the_server_is_another_run(tmp_path, monkeypatch):
         own.client.config_set("appendfsync", "always")
         own.kill()
         own.start()
-        reader._take_share()  # over a connection that was made anew, like the next reading
+        reader.leases.take_share()  # over a connection that was made anew, like the next reading
 
         assert reader.read(timeout_s=0.02) == []
         bus.begin(range(SHARDS))
@@ -159,6 +159,29 @@ def test_a_group_that_has_no_reader_yet_is_taken_over_as_it_stands(bus, valkey):
     assert positions(read_all(reader), A) == [2, 3]
     reader._leave()
     assert len(valkey.xinfo_groups(stream_of(shard_of(A)))) == 1
+
+
+def test_a_server_without_memory_takes_no_group_away(tmp_path):
+    own = OwnValkey(tmp_path)
+    own.start()
+    try:
+        bus = RedisStreams(own.url)
+        bus.begin(range(SHARDS))
+        bus.publish(messages(A, [1]))
+        assert positions(read_once(holds_all(bus)), A) == [1]
+        let_go(own.client)
+        successor = holds_all(bus)
+        own.client.config_set("maxmemory", 1)
+        for _ in range(2):
+            with pytest.raises(Unavailable):
+                successor.read(timeout_s=0.02)
+        assert bus.backlog("g").in_hand == 1
+
+        own.client.config_set("maxmemory", 0)
+
+        assert positions(read_all(successor), A) == [1]
+    finally:
+        own.kill()
 
 
 def test_the_backlog_stays_right_from_reader_to_reader(bus, valkey):
@@ -230,8 +253,8 @@ def test_trimming_takes_what_every_group_has_passed_and_nothing_else(bus):
 @pytest.mark.parametrize("vanishes", ["group", "stream"])
 def test_what_vanishes_between_two_questions_holds_nothing_up(bus, valkey, monkeypatch, vanishes, ask):
     bus.publish(messages(A, [1]))
-    reader = redis_streams.StreamReader(bus._redis, "g")
-    reader._take_share()
+    reader = StreamReader(bus._redis, "g")
+    reader.leases.take_share()
     reader.read(timeout_s=0.05)
     groups = bus._groups
 

@@ -99,7 +99,7 @@ class Command(TeachingCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         try:
             if options["plan"]:
-                self._show_plan(options["only"], as_json=options["json"])
+                self._show_plan(_chosen(options), as_json=options["json"])
             else:
                 self._migrate(options)
         except TemplateMissing as error:
@@ -142,8 +142,8 @@ class Command(TeachingCommand):
                 returncode=BUSY_LEFT if only_busy else 1,
             )
 
-    def _show_plan(self, only: tuple[str, ...], *, as_json: bool) -> None:
-        plans, tenant_count = plan_fleet(only)
+    def _show_plan(self, chosen: Options, *, as_json: bool) -> None:
+        plans, tenant_count = plan_fleet(chosen)
         if as_json:
             self.stdout.write(json.dumps({"tenants": tenant_count, "plans": [_plan_as_json(plan) for plan in plans]}))
             return

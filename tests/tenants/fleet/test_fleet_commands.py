@@ -63,6 +63,8 @@ def test_migrate_fleet_names_who_failed_and_ends_with_1(orchard, make_tenant):
         call_command("migrate_fleet", "--canary", "acme-corp", stdout=out)
 
     assert end.value.returncode == 1
+    again = json.loads(run("migrate_fleet", "--plan", "--retry-failed", "--json"))
+    assert [plan["tenants"] for plan in again["plans"]] == [[tenant.slug]]
     assert f'{tenant.slug}: failed  DuplicateTable: relation "orchard_tree" already exists' in out.getvalue()
     assert "1 failed" in out.getvalue()
 
@@ -108,10 +110,11 @@ def test_words_that_mean_nothing_are_refused(words):
         run("migrate_fleet", "=".join(words))
 
 
+@pytest.mark.parametrize("plan", [[], ["--plan"]], ids=["run", "plan"])
 @pytest.mark.parametrize("option", ["--canary", "--only"])
-def test_a_tenant_that_is_not_there_is_refused_also_if_nobody_is_behind(own_database, option):
+def test_a_tenant_that_is_not_there_is_refused_also_if_nobody_is_behind(own_database, option, plan):
     with pytest.raises(CommandError, match="nope") as refusal:
-        run("migrate_fleet", option, "nope")
+        run("migrate_fleet", option, "nope", *plan)
 
     assert refusal.value.returncode == 1
 

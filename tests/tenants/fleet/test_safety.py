@@ -32,6 +32,9 @@ DANGEROUS = {
     "null no more": (migrations.AlterField("thing", "note", models.TextField()), BLOCKS_WRITES),
     "another type": (migrations.AlterField("thing", "count", models.BigIntegerField()), REWRITES),
     "a shorter text": (migrations.AlterField("thing", "name", models.CharField(max_length=5)), REWRITES),
+    "a number made a text": (migrations.AlterField("thing", "count", models.TextField()), REWRITES),
+    "a limit for a text": (migrations.AlterField("thing", "note", models.CharField(max_length=9, null=True)), REWRITES),
+    "an order": (migrations.AlterOrderWithRespectTo("thing", "owner"), "Code that is still running inserts"),
     "an index": (migrations.AddIndex("thing", INDEX), BLOCKS_WRITES),
     "a check": (
         migrations.AddConstraint("thing", models.CheckConstraint(condition=models.Q(count=1), name="c")),

@@ -29,6 +29,7 @@ CHANGES = {
     "an unlogged table": "ALTER TABLE django_session SET UNLOGGED",
     "options": "ALTER TABLE people_person SET (fillfactor = 50)",
     "row level security": "ALTER TABLE people_person ENABLE ROW LEVEL SECURITY",
+    "row level security for the owner": "ALTER TABLE people_person FORCE ROW LEVEL SECURITY",
     "a missing index": "DROP INDEX {index}",
     "an extra index": "CREATE INDEX extra ON people_person (name)",
     "another index": "DROP INDEX {index}; CREATE INDEX {index} ON people_person (name)",
