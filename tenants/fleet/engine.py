@@ -80,7 +80,7 @@ def plan_fleet(options: Options | None = None) -> tuple[list[Plan], int]:
     """
     options = options or Options()
     _named_canaries(options)
-    groups = read_groups(_chosen(options))
+    groups = read_groups(_chosen_tenants(options))
     plans = make_plans(groups)
     return plans, sum(len(group.tenants) for group in groups)
 
@@ -137,7 +137,7 @@ class _Fleet:
         self.stop_reason = ""
 
     def go(self) -> Outcome:
-        only = _chosen(self.options)
+        only = _chosen_tenants(self.options)
         self.named_canaries = _named_canaries(self.options)
         try:
             while not self.stop_reason and (tasks := self._next_tasks(only)):
@@ -222,7 +222,7 @@ class _Fleet:
         log.info("fleet_migrated", run=str(self.run.pk), status=self.run.status, **self.counts)
 
 
-def _chosen(options: Options) -> set[UUID] | None:
+def _chosen_tenants(options: Options) -> set[UUID] | None:
     """Return the tenants that a run is for, or None for all."""
     only = _ids(options.only) if options.only else None
     if options.retry_failed:

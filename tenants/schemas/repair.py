@@ -113,38 +113,48 @@ def _column_of(definition: str) -> _Column:
     return _Column(*definition.split(SEPARATOR))
 
 
+class _Table(NamedTuple):
+    kind: str
+    persistence: str
+    secured: str
+    forced: str
+    key: str
+    bound: str
+    parent: str
+    options: str
+
+
 def _table(one: Difference, drift: list[Difference]) -> Iterator[Statement]:
     name = quoted(one.table)
     if not one.wanted:
         yield AWAY, f"{LOSES_DATA}DROP TABLE {name} CASCADE;"
         return
-    _, _, _, _, key, bound, parent, _ = one.wanted.split(SEPARATOR)
+    wanted = _Table(*one.wanted.split(SEPARATOR))
     if not one.found:
         columns = [two for two in drift if two.kind == "column" and two.table == one.table]
         inside = ", ".join(_column_of(two.wanted).text(two.name) for two in columns)
-        text = f"CREATE TABLE {name} ({inside})" + (f" PARTITION BY {key}" if key else "")
-        yield TABLE, (f"CREATE TABLE {name} PARTITION OF {quoted(parent)} {bound};" if bound else f"{text};")
-        yield TABLE + bool(bound), f"REVOKE ALL ON {name} FROM {quoted(one.tenant.role)};"
+        text = f"CREATE TABLE {name} ({inside})" + (f" PARTITION BY {wanted.key}" if wanted.key else "")
+        part = f"CREATE TABLE {name} PARTITION OF {quoted(wanted.parent)} {wanted.bound};"
+        yield TABLE, (part if wanted.bound else f"{text};")
+        yield TABLE + bool(wanted.bound), f"REVOKE ALL ON {name} FROM {quoted(one.tenant.role)};"
         return
-    yield from ((TABLE, f"ALTER TABLE {name} {change};") for change in _table_changes(one))
+    found = _Table(*one.found.split(SEPARATOR))
+    yield from ((TABLE, f"ALTER TABLE {name} {change};") for change in _table_changes(found, wanted))
 
 
-def _table_changes(one: Difference) -> Iterator[str]:
-    _, kept, secured, forced, key, bound, _, options = one.found.split(SEPARATOR)
-    _, wanted_kept, wanted_secured, wanted_forced, wanted_key, wanted_bound, _, wanted_options = one.wanted.split(
-        SEPARATOR
-    )
-    if kept != wanted_kept:
-        yield "SET LOGGED" if wanted_kept == "p" else "SET UNLOGGED"
-    if secured != wanted_secured:
-        yield "ENABLE ROW LEVEL SECURITY" if wanted_secured == "t" else "DISABLE ROW LEVEL SECURITY"
-    if forced != wanted_forced:
-        yield "FORCE ROW LEVEL SECURITY" if wanted_forced == "t" else "NO FORCE ROW LEVEL SECURITY"
-    if options != wanted_options:
-        names = re.findall(r"([a-z_.]+)=", options)
+def _table_changes(found: _Table, wanted: _Table) -> Iterator[str]:
+    if found.persistence != wanted.persistence:
+        yield "SET LOGGED" if wanted.persistence == "p" else "SET UNLOGGED"
+    if found.secured != wanted.secured:
+        yield "ENABLE ROW LEVEL SECURITY" if wanted.secured == "t" else "DISABLE ROW LEVEL SECURITY"
+    if found.forced != wanted.forced:
+        yield "FORCE ROW LEVEL SECURITY" if wanted.forced == "t" else "NO FORCE ROW LEVEL SECURITY"
+    if found.options != wanted.options:
+        names = re.findall(r"([a-z_.]+)=", found.options)
         yield f"RESET ({', '.join(names)})"
-    if (key, bound) != (wanted_key, wanted_bound):
-        yield f"is partitioned otherwise: make it anew by hand ({wanted_key or wanted_bound or 'not partitioned'})"
+    if (found.key, found.bound) != (wanted.key, wanted.bound):
+        how = wanted.key or wanted.bound or "not partitioned"
+        yield f"is partitioned otherwise: make it anew by hand ({how})"
 
 
 def _column(one: Difference, drift: list[Difference]) -> Iterator[Statement]:

@@ -19,6 +19,15 @@ from tests.support.own_valkey import OwnValkey
 A, B = UUID(int=8), UUID(int=9)  # of different shards
 
 
+@pytest.fixture
+def own_valkey(tmp_path):
+    """A server that may be ended."""
+    own = OwnValkey(tmp_path)
+    own.start()
+    yield own
+    own.kill()
+
+
 def test_the_shards_of_a_reader_that_died_are_taken_over(bus, monkeypatch):
     monkeypatch.setattr(leases, "HEARTBEAT_S", 0.05)
     monkeypatch.setattr(leases, "LEASE_S", 0.5)
@@ -129,24 +138,17 @@ def test_of_a_stream_that_is_not_begun_nobody_says_that_nothing_waits(new_redis_
         assert reader.read(timeout_s=0.02) == []
 
 
-def test_a_reader_sees_that_the_server_is_another_run(tmp_path, monkeypatch):
-    own = OwnValkey(tmp_path)
-    own.start()
-    bus = RedisStreams(own.url)
+def test_a_reader_sees_that_the_server_is_another_run(own_valkey):
+    bus = RedisStreams(own_valkey.url)
     bus.begin(range(SHARDS))
-    try:
-        reader = holds_all(bus)
-        assert {part.shard for part in reader.read(timeout_s=0.02)} == set(range(SHARDS))
-        own.client.config_set("appendfsync", "always")
-        own.kill()
-        own.start()
-        reader.leases.take_share()  # over a connection that was made anew, like the next reading
+    reader = holds_all(bus)
+    assert {part.shard for part in reader.read(timeout_s=0.02)} == set(range(SHARDS))
+    own_valkey.start_again()
+    reader.leases.take_share()  # over a connection that was made anew, like the next reading
 
-        assert reader.read(timeout_s=0.02) == []
-        bus.begin(range(SHARDS))
-        assert {part.shard for part in reader.read(timeout_s=0.02)} == set(range(SHARDS))
-    finally:
-        own.kill()
+    assert reader.read(timeout_s=0.02) == []
+    bus.begin(range(SHARDS))
+    assert {part.shard for part in reader.read(timeout_s=0.02)} == set(range(SHARDS))
 
 
 def test_a_group_that_has_no_reader_yet_is_taken_over_as_it_stands(bus, valkey):
@@ -161,27 +163,22 @@ def test_a_group_that_has_no_reader_yet_is_taken_over_as_it_stands(bus, valkey):
     assert len(valkey.xinfo_groups(stream_of(shard_of(A)))) == 1
 
 
-def test_a_server_without_memory_takes_no_group_away(tmp_path):
-    own = OwnValkey(tmp_path)
-    own.start()
-    try:
-        bus = RedisStreams(own.url)
-        bus.begin(range(SHARDS))
-        bus.publish(messages(A, [1]))
-        assert positions(read_once(holds_all(bus)), A) == [1]
-        let_go(own.client)
-        successor = holds_all(bus)
-        own.client.config_set("maxmemory", 1)
-        for _ in range(2):
-            with pytest.raises(Unavailable):
-                successor.read(timeout_s=0.02)
-        assert bus.backlog("g").in_hand == 1
+def test_a_server_without_memory_takes_no_group_away(own_valkey):
+    bus = RedisStreams(own_valkey.url)
+    bus.begin(range(SHARDS))
+    bus.publish(messages(A, [1]))
+    assert positions(read_once(holds_all(bus)), A) == [1]
+    let_go(own_valkey.client)
+    successor = holds_all(bus)
+    own_valkey.client.config_set("maxmemory", 1)
+    for _ in range(2):
+        with pytest.raises(Unavailable):
+            successor.read(timeout_s=0.02)
+    assert bus.backlog("g").in_hand == 1
 
-        own.client.config_set("maxmemory", 0)
+    own_valkey.client.config_set("maxmemory", 0)
 
-        assert positions(read_all(successor), A) == [1]
-    finally:
-        own.kill()
+    assert positions(read_all(successor), A) == [1]
 
 
 def test_the_backlog_stays_right_from_reader_to_reader(bus, valkey):
@@ -337,31 +334,23 @@ def test_a_stream_whose_data_is_lost_takes_nothing_before_it_is_begun_again(bus,
         assert len(bus.lost(range(SHARDS))) == SHARDS - 2
 
 
-def test_a_server_that_was_started_again_may_have_lost_messages(tmp_path):
+def test_a_server_that_was_started_again_may_have_lost_messages(own_valkey):
     """What its log had not yet on disk is gone; the script is gone with the process, and the mark is of its former run."""
-    own = OwnValkey(tmp_path)
-    own.start()
-    bus = RedisStreams(own.url)
+    bus = RedisStreams(own_valkey.url)
     bus.begin(range(SHARDS))
-    try:
-        bus.publish(messages(A, [1]))
-        own.client.config_set("appendfsync", "always")  # so that this one is on disk
-        own.client.set("something", "else")
-        own.kill()
-        own.start()
+    bus.publish(messages(A, [1]))
+    own_valkey.start_again()
 
-        with pytest.raises((BusLost, Unavailable)):  # the first question finds out that the connection is gone
-            bus.publish(messages(A, [2]))
-        with pytest.raises(BusLost):
-            bus.publish(messages(A, [2]))
-        assert bus.lost([shard_of(A)]) == {shard_of(A)}
-        bus.begin([shard_of(A)])
+    with pytest.raises((BusLost, Unavailable)):  # the first question finds out that the connection is gone
         bus.publish(messages(A, [2]))
+    with pytest.raises(BusLost):
+        bus.publish(messages(A, [2]))
+    assert bus.lost([shard_of(A)]) == {shard_of(A)}
+    bus.begin([shard_of(A)])
+    bus.publish(messages(A, [2]))
 
-        with bus.reader("g") as reader:
-            assert positions(read_all(reader), A) == [1, 2]
-    finally:
-        own.kill()
+    with bus.reader("g") as reader:
+        assert positions(read_all(reader), A) == [1, 2]
 
 
 def test_a_new_relay_goes_on_with_what_another_has_begun(bus):

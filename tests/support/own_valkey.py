@@ -41,6 +41,13 @@ class OwnValkey:
         except RedisError:
             return False
 
+    def start_again(self) -> None:
+        """End it with everything on disk, and start it on that."""
+        self.client.config_set("appendfsync", "always")
+        self.client.set("on", "disk")
+        self.kill()
+        self.start()
+
     def kill(self) -> None:
         """`kill -9`."""
         if self._process:

@@ -61,7 +61,7 @@ class RedisStreams:
         self._redis.script_load(_APPEND)
 
     @contextmanager
-    def reader(self, group: str, *, member: str = "") -> Iterator["StreamReader"]:
+    def reader(self, group: str, *, member: str = "") -> Iterator[StreamReader]:
         reader = StreamReader(self._redis, group, member)
         with reader.membership():
             yield reader

@@ -58,10 +58,6 @@ class Leases:
         """Look with the next breath, not with the next heartbeat."""
         self._look_now.set()
 
-    def wait(self, timeout_s: float) -> None:
-        """Wait, unless it is over."""
-        self._ended.wait(timeout_s)
-
     def give_back(self) -> None:
         """Let others have the shards at once."""
         for shard in self.held():

@@ -1,6 +1,7 @@
 """See `StreamReader`."""
 
 import secrets
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -89,7 +90,7 @@ class StreamReader:
             if has_moved(error):
                 return []
             raise Unavailable(part="bus") from error  # out of memory, for one
-        self.leases.wait(min(timeout_s, 0.2))
+        time.sleep(min(timeout_s, 0.2))
         return []
 
     def _begin_again(self) -> None:

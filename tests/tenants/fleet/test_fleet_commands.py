@@ -63,10 +63,26 @@ def test_migrate_fleet_names_who_failed_and_ends_with_1(orchard, make_tenant):
         call_command("migrate_fleet", "--canary", "acme-corp", stdout=out)
 
     assert end.value.returncode == 1
-    again = json.loads(run("migrate_fleet", "--plan", "--retry-failed", "--json"))
-    assert [plan["tenants"] for plan in again["plans"]] == [[tenant.slug]]
     assert f'{tenant.slug}: failed  DuplicateTable: relation "orchard_tree" already exists' in out.getvalue()
     assert "1 failed" in out.getvalue()
+
+
+def test_a_plan_of_those_who_failed_names_nobody_else_who_is_behind(orchard, make_tenant):
+    tenant = make_tenant()
+    with owner_cursor(tenant.ref) as cursor:
+        cursor.execute("CREATE TABLE orchard_tree ()")
+    orchard.plant("0001_initial", TREES)
+    with pytest.raises(CommandError):
+        run("migrate_fleet", "--canary", "acme-corp")
+    orchard.plant("0002_height", HEIGHT)
+
+    everybody = json.loads(run("migrate_fleet", "--plan", "--json"))
+    failed = json.loads(run("migrate_fleet", "--plan", "--retry-failed", "--json"))
+
+    assert sorted(slug for plan in everybody["plans"] for slug in plan["tenants"]) == sorted(
+        ["acme-corp", "globex-inc", tenant.slug]
+    )
+    assert [plan["tenants"] for plan in failed["plans"]] == [[tenant.slug]]
 
 
 def test_migrate_fleet_ends_with_3_if_somebody_was_busy_to_the_end(orchard, make_tenant, holding):
