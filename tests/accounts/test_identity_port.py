@@ -1,7 +1,6 @@
 """What every adapter of the identity port must do. Keycloak is a real one."""
 
 import secrets
-import time
 
 import pytest
 import requests
@@ -13,7 +12,7 @@ from accounts.identity.port import SignInState
 from accounts.identity.realms import current_realm
 from accounts.identity.token_endpoint import refresh
 from accounts.sessions.models import BrowserSession
-from core.errors import Rejected, Unavailable
+from core.errors import Rejected
 from core.tenancy import TenantRef, enter
 from tests.support import people
 from tests.support.authenticator import App, hidden, key_on
@@ -38,15 +37,6 @@ def _without_realm(tenant) -> TenantRef:
     return tenant.ref
 
 
-def make_realm(provider, ref) -> None:
-    """Set a test up as the engine's step would: a server that cannot for a moment is asked once more."""
-    try:
-        provider.make_realm(ref)
-    except Unavailable:
-        time.sleep(1)
-        provider.make_realm(ref)
-
-
 @pytest.fixture
 def tenant(new_tenant, provider) -> TenantRef:
     """A fresh tenant without a realm."""
@@ -60,7 +50,7 @@ def lasting(django_db_setup, world, provider, django_db_blocker):
         tenant = people.provision()
         try:
             ref = _without_realm(tenant)
-            make_realm(provider, ref)
+            provider.make_realm(ref)
             yield ref
         finally:
             people.remove(tenant)
@@ -247,7 +237,7 @@ def test_realms_do_not_know_each_others_accounts(provider, realm, email, world):
 def test_a_disabled_realm_signs_nobody_in_and_an_enabled_one_does(provider, tenant, visitor):
     from accounts.people.services import make_builtin_roles
 
-    make_realm(provider, tenant)
+    provider.make_realm(tenant)
     with enter(tenant):
         make_builtin_roles()
     provider.make_account(tenant, email="one@port.example", name="One", password=PASSWORD)

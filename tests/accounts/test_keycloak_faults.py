@@ -5,6 +5,7 @@ import os
 import signal
 import threading
 import time
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -14,6 +15,7 @@ from pydantic import SecretStr
 
 from accounts import doors
 from accounts.identity import provider
+from accounts.identity.builtin.provider import BuiltinProvider
 from accounts.identity.keycloak import client, placement
 from accounts.identity.keycloak import provider as adapter
 from accounts.identity.keycloak.client import Api, NotSent, exchange
@@ -45,13 +47,16 @@ class Answers:
     def __init__(self) -> None:
         self.queue: list[tuple[int, str]] = []
         self.asked: list[str] = []
+        self.has_realms = True
         outer = self
 
         class Handler(BaseHTTPRequestHandler):
             def answer(self) -> None:
                 self.rfile.read(int(self.headers.get("Content-Length") or 0))
                 outer.asked.append(f"{self.command} {self.path}")
-                if self.path.endswith("/token"):
+                if self.path.endswith("/token") and "/master/" not in self.path and not outer.has_realms:
+                    status, body = 404, "{}"
+                elif self.path.endswith("/token"):
                     token = {"access_token": f"t{len(outer.asked)}", "expires_in": 300}
                     status, body = 200, json.dumps(token)
                 else:
@@ -106,6 +111,54 @@ def test_a_no_is_rejected_with_the_servers_words(status, odd):
 
     assert refusal.value.facts["said"] == "not like this"
     assert refusal.value.facts["status"] == status
+
+
+@pytest.fixture
+def realm_at_odd(odd, new_tenant, settings) -> Iterator[Callable[[], Realm]]:
+    """Asks the odd server for a tenant's realm, and returns what is noted of it."""
+    ref = new_tenant().ref
+    BuiltinProvider().delete_realm(ref)
+    settings.KEYCLOAK_SERVERS = {"odd": odd.api().server}
+    odd.has_realms = False
+
+    def ask() -> Realm:
+        try:
+            KeycloakProvider().make_realm(ref)
+        finally:
+            with enter(ref):
+                noted = Realm.objects.get(provider="keycloak")
+        return noted
+
+    yield ask
+    odd.has_realms, odd.queue = True, [(204, "{}")]
+    KeycloakProvider().delete_realm(ref)
+
+
+def test_a_server_that_fails_as_it_makes_a_realm_is_asked_again(odd, realm_at_odd):
+    odd.queue = [(500, "{}"), (500, "{}"), (201, "{}")]
+
+    assert realm_at_odd().asked_at is None
+
+    assert odd.asked.count("POST /admin/realms") == 3
+
+
+@pytest.mark.parametrize("status", [502, 503, 504, 429, 0])
+def test_a_server_that_may_be_making_a_realm_still_is_not_asked_again_at_once(status, odd, realm_at_odd):
+    odd.queue = [(status, "{}")]
+
+    with pytest.raises(Unavailable):
+        realm_at_odd()
+
+    assert odd.asked.count("POST /admin/realms") == 1
+
+
+def test_a_server_that_fails_each_time_is_unavailable(odd, realm_at_odd):
+    odd.queue = [(500, "{}")] * 3
+
+    with pytest.raises(Unavailable):
+        realm_at_odd()
+
+    assert odd.asked.count("POST /admin/realms") == 3
 
 
 def test_a_stale_token_is_replaced_once(odd):

@@ -1,7 +1,7 @@
 """Calls to Keycloak's admin interface, with the rights of one client. Every answer becomes one of three things.
 
 the answer          statuses that the caller expects
-Unavailable         no answer in time, 429, 5xx: the outcome is unknown, repeating is safe
+Unavailable         no answer in time, 429, 5xx: the outcome is unknown, repeating is safe; ServerFailed for a 500
 Rejected            any other status: repeating is useless
 
 Nothing is sent twice but what was refused for a stale token.
@@ -40,10 +40,17 @@ class NotSent(Unavailable):
     """The server could not be reached: nothing was sent, so nothing happened."""
 
 
+class ServerFailed(Unavailable):
+    """The server itself says that it failed (500): it may do so once only."""
+
+
 def exchange(
     method: str, url: str, *, answer_s: float = ANSWER_S, connect_s: float = CONNECT_S, **sent: Any
 ) -> requests.Response:
-    """Send one request and return whatever is answered below 500. Raises Unavailable, and NotSent if nothing was sent."""
+    """Send one request and return whatever is answered below 500.
+
+    Raises Unavailable: NotSent if nothing was sent, ServerFailed for a 500.
+    """
     ask_guard()
     try:
         with outside_transaction():
@@ -57,7 +64,7 @@ def exchange(
         raise Unavailable(part="keycloak") from error
     if response.status_code >= 500 or response.status_code == 429:
         log.warning("keycloak_failed", method=method, url=url, status=response.status_code, said=_words(response))
-        raise Unavailable(part="keycloak")
+        raise (ServerFailed if response.status_code == 500 else Unavailable)(part="keycloak")
     return response
 
 

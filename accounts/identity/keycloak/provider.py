@@ -6,16 +6,18 @@ row with a secret ─> asked_at ─> POST ─> asked_at is empty again
 """
 
 import secrets
+import time
 from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any
 
 from django.db import transaction
 from django.utils import timezone
+from requests import Response
 
 from accounts.identity.addresses import origin
 from accounts.identity.keycloak import document, placement, stopping
-from accounts.identity.keycloak.client import Api, NotSent, RealmMissing, provisioner, realm_is_there
+from accounts.identity.keycloak.client import Api, NotSent, RealmMissing, ServerFailed, provisioner, realm_is_there
 from accounts.identity.keycloak.people import People
 from accounts.identity.keycloak.second_factors import SecondFactors
 from accounts.identity.keycloak.servers import KeycloakServer
@@ -28,6 +30,7 @@ from tenants.preferences.selectors import get_preferences
 
 PLATFORM_REALM = "platform"  # no tenant can have this slug
 MAKE_S = 120.0
+AGAIN_AFTER_S = (0.2, 1.0)
 OUTCOME_KNOWN = timedelta(seconds=330)  # Keycloak gives up after 300 s
 
 
@@ -70,7 +73,7 @@ class KeycloakProvider(People, SecondFactors):
         )
         self._note(ref, row, asked_at=timezone.now())
         try:
-            response = provisioner(server).call("POST", "", json=asked, answer_s=MAKE_S, expect=(201, 409))
+            response = _post(server, asked)
         except (NotSent, Rejected):
             self._note(ref, row, asked_at=None)
             raise
@@ -179,3 +182,17 @@ class KeycloakProvider(People, SecondFactors):
                 return False
             raise
         return True
+
+
+def _post(server: KeycloakServer, asked: dict[str, Any]) -> Response:
+    """Ask for a realm, and again if the server fails: a name that is taken is answered with 409, so nothing is made twice.
+
+    Keycloak fails, and makes nothing, when another realm is deleted at that moment: it walks the roles of whoever asks,
+    those of the deleted realm still among them (https://github.com/keycloak/keycloak/issues/12003).
+    """
+    for wait_s in AGAIN_AFTER_S:
+        try:
+            return provisioner(server).call("POST", "", json=asked, answer_s=MAKE_S, expect=(201, 409))
+        except ServerFailed:
+            time.sleep(wait_s)
+    return provisioner(server).call("POST", "", json=asked, answer_s=MAKE_S, expect=(201, 409))
