@@ -9,6 +9,7 @@ import secrets
 import time
 from collections.abc import Iterable
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 from django.db import transaction
@@ -190,9 +191,10 @@ def _post(server: KeycloakServer, asked: dict[str, Any]) -> Response:
     Keycloak fails, and makes nothing, when another realm is deleted at that moment: it walks the roles of whoever asks,
     those of the deleted realm still among them (https://github.com/keycloak/keycloak/issues/12003).
     """
+    ask = partial(provisioner(server).call, "POST", "", json=asked, answer_s=MAKE_S, expect=(201, 409))
     for wait_s in AGAIN_AFTER_S:
         try:
-            return provisioner(server).call("POST", "", json=asked, answer_s=MAKE_S, expect=(201, 409))
+            return ask()
         except ServerFailed:
             time.sleep(wait_s)
-    return provisioner(server).call("POST", "", json=asked, answer_s=MAKE_S, expect=(201, 409))
+    return ask()
